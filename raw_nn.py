@@ -126,7 +126,7 @@ def backward(X, Y, activations, params):
     dL_dW2 = activations.a1.T @ dL_dh2  # (hidden, out)  # (14)
     dL_db2 = dL_dh2.sum(axis=0)  # (out,)  # (15)
     dL_da1 = dL_dh2 @ params.W2.T  # (n, hidden)  # (16)
-    dL_dh1 = dL_da1 * (activations.h1 > 0)  # (n, hidden)  # (17)
+    dL_dh1 = dL_da1 * (activations.h1 > 0.0)  # (n, hidden)  # (17)
     dL_dW1 = X.T @ dL_dh1  # (in, hidden)  # (18)
     dL_db1 = dL_dh1.sum(axis=0)  # (hidden,)  # (19)
     return Params(dL_dW1, dL_db1, dL_dW2, dL_db2)
@@ -158,17 +158,18 @@ def train(
     no longer finite.
     """
     check_training(params, X, Y, batch_size, learning_rate, steps)
+    rate = np.array(learning_rate)  # NumPy would convert a float anew in every product
     losses = np.empty(steps)
     reported = 0
     for step, batch in zip(range(steps), minibatches(rng, len(X), batch_size)):
         X_batch, Y_batch = X.take(batch, axis=0), Y.take(batch, axis=0)
         activations = forward(X_batch, params)
-        losses[step] = nll_loss(activations.log_P, Y_batch) / len(batch)  # (20)
-        if not math.isfinite(losses[step]):
+        losses[step] = loss = nll_loss(activations.log_P, Y_batch) / len(batch)  # (20)
+        if not math.isfinite(loss):
             raise divergence(step + 1)
         gradient = backward(X_batch, Y_batch, activations, params)
         for theta, dL_dtheta in zip(params, gradient):
-            theta -= learning_rate * dL_dtheta  # (21)
+            theta -= rate * dL_dtheta  # (21)
         if report and (step + 1) * 10 // steps > step * 10 // steps:  # a tenth is done
             report(step + 1, losses[reported : step + 1].mean())
             reported = step + 1
@@ -188,7 +189,7 @@ def check_training(params, X, Y, batch_size, learning_rate, steps):
     check_count("batch size", batch_size)
     check_count("steps", steps)
     if not 0 < learning_rate < math.inf:
-        raise ValueError(f"learning rate must be positive, finite, not {learning_rate}")
+        raise ValueError(f"learning rate must be finite and > 0, not {learning_rate}")
     if batch_size > len(X):
         raise ValueError(f"batch size {batch_size} exceeds the {len(X)} samples")
     X_shape, Y_shape = (len(X), len(params.W1)), (len(X), len(params.b2))
@@ -234,10 +235,11 @@ def plot_loss(losses, path, n_classes=3, title="Training loss"):
     some = slice(None, None, math.ceil(len(losses) / 10_000))  # more would not show
     chance = np.log(n_classes)
 
-    figure = Figure(figsize=(9, 5), layout="constrained")  # needs no display
-    axes = figure.subplots()
+    figure = Figure(figsize=(9, 5))  # needs no display
+    axes = figure.add_axes((0.07, 0.1, 0.91, 0.82))  # left, bottom, width, height
     axes.plot(steps[some], losses[some], "0.75", lw=0.8, label="one mini-batch")
-    axes.plot(middles[some], means[some], "tab:blue", lw=2.5, label=f"mean of {window}")
+    label = f"running mean of {window}"
+    axes.plot(middles[some], means[some], "tab:blue", lw=2.5, label=label)
     axes.axhline(chance, c="k", ls="--", label=f"chance: ln {n_classes} = {chance:.4f}")
     axes.set(xlabel="step", ylabel="mean loss per sample (nats)", title=title)
     axes.set_ylim(bottom=0)
@@ -306,7 +308,8 @@ def run(hidden, batch_size, learning_rate, steps, seed, plot):
         right = accuracy(params, X, Y)
         score = f"{100 * right:.1f} % ({round(right * len(X))}/{len(X)})"
         print(f"{name} set: mean loss {loss:.4f}, accuracy {score}")
-    plot_loss(losses, plot, n_out, f"{hidden} hidden units, {settings}: test {score}")
+    title = f"{hidden} hidden units, {settings}: test accuracy {score}"
+    plot_loss(losses, plot, n_out, title)
     print(f"loss curve: {plot}")
 
 

@@ -1,0 +1,234 @@
+"""Print raw_nn's speed as a Markdown table of ratios: python tests/benchmark.py
+
+What is compared runs by turns in one process, so that both sides see the same
+machine; each ratio is given for the minima and for the medians of the rounds.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+import tracemalloc
+import warnings
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from sklearn.neural_network import MLPClassifier
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+import raw_nn  # noqa: E402
+
+PACKAGES = "numpy, matplotlib.figure, sklearn.datasets, sklearn.model_selection"
+
+
+def race(rounds, **runners):
+    """Time every runner once per round; return {name: seconds (rounds,)}."""
+    seconds = {name: [] for name in runners}
+    for name, run in runners.items():
+        run()  # a first time, not counted
+    for _ in range(rounds):
+        for name, run in runners.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def row(what, ours, theirs, seconds):
+    """Print one row: the ratios of the minima and of the medians, then our minimum."""
+    a, b = seconds[ours], seconds[theirs]
+    ratios = f"{a.min() / b.min():.2f} | {np.median(a) / np.median(b):.2f}"
+    print(f"| {what} | {ratios} | {1000 * a.min():,.1f} ms |", flush=True)
+
+
+def floor(params, X, Y, rng, batch_size, learning_rate, steps):
+    """The NumPy calls of raw_nn.train, their outputs preallocated, and nothing else."""
+    W1, b1, W2, b2 = (theta.copy() for theta in params)
+    batches = list(islice(raw_nn.minibatches(rng, len(X), batch_size), steps))
+    n, n_in, n_hidden, n_out = batch_size, *W1.shape, len(b2)
+    Xb, Yb = np.empty((n, n_in)), np.empty((n, n_out))
+    h1, a1, da1, dh1 = (np.empty((n, n_hidden)) for _ in range(4))
+    mask = np.empty((n, n_hidden), bool)
+    h2, s, e, log_P, P, dh2 = (np.empty((n, n_out)) for _ in range(6))
+    top, total = np.empty((n, 1)), np.empty((n, 1))
+    dW1, db1, dW2, db2 = (np.empty_like(theta) for theta in params)
+    losses = np.empty(steps)
+    for step, batch in enumerate(batches):
+        X.take(batch, axis=0, out=Xb, mode="clip")
+        Y.take(batch, axis=0, out=Yb, mode="clip")
+        np.matmul(Xb, W1, out=h1)
+        np.add(h1, b1, out=h1)
+        np.maximum(h1, 0.0, out=a1)
+        np.matmul(a1, W2, out=h2)
+        np.add(h2, b2, out=h2)
+        h2.max(axis=1, keepdims=True, out=top)
+        np.subtract(h2, top, out=s)
+        np.exp(s, out=e)
+        e.sum(axis=1, keepdims=True, out=total)
+        np.log(total, out=total)
+        np.subtract(s, total, out=log_P)
+        np.exp(log_P, out=P)
+        losses[step] = -np.vdot(Yb, log_P) / n
+        np.subtract(P, Yb, out=dh2)
+        np.matmul(a1.T, dh2, out=dW2)
+        dh2.sum(axis=0, out=db2)
+        np.matmul(dh2, W2.T, out=da1)
+        np.greater(h1, 0, out=mask)
+        np.multiply(da1, mask, out=dh1)
+        np.matmul(Xb.T, dh1, out=dW1)
+        dh1.sum(axis=0, out=db1)
+        for theta, gradient in ((W1, dW1), (b1, db1), (W2, dW2), (b2, db2)):
+            np.multiply(gradient, learning_rate, out=gradient)
+            np.subtract(theta, gradient, out=theta)
+    return losses
+
+
+def products(X, params, n, steps):
+    """The five matrix products of a step alone, on batches of n samples."""
+    X, (W1, _, W2, _) = X[:n], params
+    d1, d2 = np.ones((n, W1.shape[1])), np.ones((n, W2.shape[1]))
+    for _ in range(steps):
+        X @ W1, d1 @ W2, d1.T @ d2, d2 @ W2.T, X.T @ d1
+
+
+def torch_loop(params, X, Y, batch_size, learning_rate, steps):
+    """The same training in PyTorch, in eager mode, or None where it is missing."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    torch.set_num_threads(os.cpu_count())
+    X, labels = torch.from_numpy(X), torch.from_numpy(Y.argmax(axis=1))
+
+    def train():
+        thetas = [torch.tensor(theta, requires_grad=True) for theta in params]
+        W1, b1, W2, b2 = thetas
+        optimizer = torch.optim.SGD(thetas, lr=learning_rate)
+        losses = []
+        rng = np.random.default_rng(0)
+        batches = raw_nn.minibatches(rng, len(X), batch_size)
+        for batch in islice(batches, steps):
+            batch = torch.from_numpy(batch)
+            logits = torch.relu(X[batch] @ W1 + b1) @ W2 + b2
+            loss = torch.nn.functional.cross_entropy(
+                logits, labels[batch], reduction="sum"
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item() / len(batch))
+
+    return train
+
+
+def fresh(n_in, n_hidden, n_out):
+    return raw_nn.init_params(np.random.default_rng(0), n_in, n_hidden, n_out)
+
+
+def iris_rows():
+    X, Y, _, _ = raw_nn.load_iris_split()
+    labels, settings = Y.argmax(axis=1), dict(batch_size=8, learning_rate=0.003)
+
+    def train():
+        raw_nn.train(fresh(4, 20, 3), X, Y, np.random.default_rng(0), steps=1005)
+
+    def sklearn():  # 67 epochs of 15 batches: 1,005 steps; its loss is the batch's mean
+        MLPClassifier(
+            (20,),
+            solver="sgd",
+            momentum=0,
+            alpha=0,
+            batch_size=8,
+            learning_rate_init=8 * 0.003,
+            max_iter=67,
+            tol=0,
+            n_iter_no_change=1000,
+        ).fit(X, labels)
+
+    def bare():
+        floor(fresh(4, 20, 3), X, Y, np.random.default_rng(0), 8, 0.003, 1005)
+
+    runners = dict(train=train, sklearn=sklearn, bare=bare)
+    torch = torch_loop(fresh(4, 20, 3), X, Y, steps=1005, **settings)
+    if torch:
+        runners["torch"] = torch
+    seconds = race(20, **runners)
+    what = "Iris, 1,005 steps: `train` / "
+    row(what + "`MLPClassifier.fit`", "train", "sklearn", seconds)
+    row(what + "its NumPy calls, preallocated", "train", "bare", seconds)
+    if torch:
+        row(what + "PyTorch, eager", "train", "torch", seconds)
+    return bool(torch)
+
+
+def size_rows():
+    rng = np.random.default_rng(0)
+    for n_in, n_out, n_hidden, batch_size in (
+        *((4, 3, n_hidden, 8) for n_hidden in (20, 256, 4096)),
+        *((4, 3, 20, batch_size) for batch_size in (64, 1024)),
+        (784, 10, 1024, 512),
+    ):
+        n = 4 * max(batch_size, 128)
+        X, Y = rng.standard_normal((n, n_in)), np.eye(n_out)[rng.integers(n_out, size=n)]
+        params = fresh(n_in, n_hidden, n_out)
+        flops = batch_size * n_hidden * (n_in + n_out)
+        steps = max(10, min(500, 10**9 // (5 * flops)))
+
+        def train():
+            raw_nn.train(params, X, Y, rng, batch_size, 1e-9, steps)
+
+        def alone():
+            products(X, params, batch_size, steps)
+
+        seconds = race(7, train=train, alone=alone)
+        size = f"{n_in}-{n_hidden:,}-{n_out}, batch {batch_size:,}, {steps} steps"
+        row(f"{size}: `train` / its 5 matrix products", "train", "alone", seconds)
+
+
+def command_row():
+    def command():
+        plot = ROOT / "loss_curve.png"
+        scratch = plot.with_name(".benchmark.png")
+        call = [sys.executable, ROOT / "raw_nn.py", "--plot", scratch]
+        subprocess.run(call, check=True, stdout=subprocess.DEVNULL)
+        scratch.unlink()
+
+    def imports():
+        subprocess.run([sys.executable, "-c", f"import {PACKAGES}"], check=True)
+
+    seconds = race(7, command=command, imports=imports)
+    row("`python raw_nn.py` / import of its packages", "command", "imports", seconds)
+
+
+def memory_lines():
+    X, Y, _, _ = raw_nn.load_iris_split()
+    for steps in (1000, 10_000):
+        tracemalloc.start()
+        raw_nn.train(fresh(4, 20, 3), X, Y, np.random.default_rng(0), steps=steps)
+        peak = tracemalloc.get_traced_memory()[1] - 8 * steps
+        tracemalloc.stop()
+        print(f"- {steps:,} steps: {peak / 1024:.0f} KiB besides the array of losses")
+
+
+def main():
+    warnings.simplefilter("ignore")  # MLPClassifier warns that it has not converged
+    packages = ("numpy", "scikit-learn", "matplotlib")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
+    print("\n| measured | ratio of minima | of medians | our minimum |")
+    print("|---|--:|--:|--:|")
+    has_torch = iris_rows()
+    size_rows()
+    command_row()
+    if not has_torch:
+        print("\nPyTorch is not installed: its row is left out.")
+    print("\nPeak memory of `train` on Iris:\n")
+    memory_lines()
+
+
+if __name__ == "__main__":
+    main()

@@ -71,7 +71,7 @@ def softmax(h):
 
 
 def log_softmax(h):
-    """Return log(softmax(h)), finite even where softmax(h) is 0 to machine precision."""
+    """Return log(softmax(h)) (n, out), finite even where softmax(h) rounds to 0."""
     s = h - h.max(axis=1, keepdims=True)  # (n, out)  # (3)
     return s - np.log(np.exp(s).sum(axis=1, keepdims=True))  # (n, out)  # (4)
 
@@ -110,7 +110,7 @@ def init_params(rng, n_in, n_hidden, n_out):
 
 
 def nll_loss(log_P, Y):
-    """Return the negative log-likelihood of labels Y (n, out), summed over the batch."""
+    """Return the negative log-likelihood of labels Y (n, out): a sum over the batch."""
     return -np.vdot(Y, log_P)  # vdot sums the products of all entries  # (12)
 
 

@@ -13,14 +13,13 @@ import tracemalloc
 import warnings
 from importlib.metadata import version
 from itertools import islice
-from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from conftest import ROOT
 from sklearn.neural_network import MLPClassifier
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-import raw_nn  # noqa: E402
+import raw_nn
 
 PACKAGES = "numpy, matplotlib.figure, sklearn.datasets, sklearn.model_selection"
 
@@ -131,7 +130,7 @@ def fresh(n_in, n_hidden, n_out):
 
 def iris_rows():
     X, Y, _, _ = raw_nn.load_iris_split()
-    labels, settings = Y.argmax(axis=1), dict(batch_size=8, learning_rate=0.003)
+    labels = Y.argmax(axis=1)
 
     def train():
         raw_nn.train(fresh(4, 20, 3), X, Y, np.random.default_rng(0), steps=1005)
@@ -152,8 +151,8 @@ def iris_rows():
     def bare():
         floor(fresh(4, 20, 3), X, Y, np.random.default_rng(0), 8, 0.003, 1005)
 
-    runners = dict(train=train, sklearn=sklearn, bare=bare)
-    torch = torch_loop(fresh(4, 20, 3), X, Y, steps=1005, **settings)
+    runners = {"train": train, "sklearn": sklearn, "bare": bare}
+    torch = torch_loop(fresh(4, 20, 3), X, Y, 8, 0.003, 1005)
     if torch:
         runners["torch"] = torch
     seconds = race(20, **runners)
@@ -165,37 +164,30 @@ def iris_rows():
     return bool(torch)
 
 
-def size_rows():
+def size_row(n_in, n_hidden, n_out, batch_size):
     rng = np.random.default_rng(0)
-    for n_in, n_out, n_hidden, batch_size in (
-        *((4, 3, n_hidden, 8) for n_hidden in (20, 256, 4096)),
-        *((4, 3, 20, batch_size) for batch_size in (64, 1024)),
-        (784, 10, 1024, 512),
-    ):
-        n = 4 * max(batch_size, 128)
-        X, Y = rng.standard_normal((n, n_in)), np.eye(n_out)[rng.integers(n_out, size=n)]
-        params = fresh(n_in, n_hidden, n_out)
-        flops = batch_size * n_hidden * (n_in + n_out)
-        steps = max(10, min(500, 10**9 // (5 * flops)))
+    n = 4 * max(batch_size, 128)
+    X, Y = rng.standard_normal((n, n_in)), np.eye(n_out)[rng.integers(n_out, size=n)]
+    params = fresh(n_in, n_hidden, n_out)
+    work = batch_size * n_hidden * (n_in + n_out)
+    steps = max(10, min(500, 200_000_000 // work))
 
-        def train():
-            raw_nn.train(params, X, Y, rng, batch_size, 1e-9, steps)
+    def train():
+        raw_nn.train(params, X, Y, rng, batch_size, 1e-9, steps)
 
-        def alone():
-            products(X, params, batch_size, steps)
+    def alone():
+        products(X, params, batch_size, steps)
 
-        seconds = race(7, train=train, alone=alone)
-        size = f"{n_in}-{n_hidden:,}-{n_out}, batch {batch_size:,}, {steps} steps"
-        row(f"{size}: `train` / its 5 matrix products", "train", "alone", seconds)
+    seconds = race(7, train=train, alone=alone)
+    size = f"{n_in}-{n_hidden:,}-{n_out}, batch {batch_size:,}, {steps} steps"
+    row(f"{size}: `train` / its 5 matrix products", "train", "alone", seconds)
 
 
 def command_row():
     def command():
-        plot = ROOT / "loss_curve.png"
-        scratch = plot.with_name(".benchmark.png")
-        call = [sys.executable, ROOT / "raw_nn.py", "--plot", scratch]
-        subprocess.run(call, check=True, stdout=subprocess.DEVNULL)
-        scratch.unlink()
+        with TemporaryDirectory() as folder:
+            call = [sys.executable, ROOT / "raw_nn.py"]
+            subprocess.run(call, cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
     def imports():
         subprocess.run([sys.executable, "-c", f"import {PACKAGES}"], check=True)
@@ -222,7 +214,11 @@ def main():
     print("\n| measured | ratio of minima | of medians | our minimum |")
     print("|---|--:|--:|--:|")
     has_torch = iris_rows()
-    size_rows()
+    for n_hidden in (20, 256, 4096):
+        size_row(4, n_hidden, 3, 8)
+    for batch_size in (64, 1024):
+        size_row(4, 20, 3, batch_size)
+    size_row(784, 1024, 10, 512)
     command_row()
     if not has_torch:
         print("\nPyTorch is not installed: its row is left out.")

@@ -227,6 +227,7 @@ def test_help_names_every_flag_with_its_default():
 def test_an_interrupted_run_has_shown_progress_and_keeps_the_old_picture(tmp_path):
     picture = tmp_path / "loss_curve.png"
     picture.write_text("old")
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command("--steps", "300000"),
         cwd=tmp_path,
@@ -234,6 +235,9 @@ def test_an_interrupted_run_has_shown_progress_and_keeps_the_old_picture(tmp_pat
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        signal.signal(
+            signal.SIGINT, ignored
+        )  # a background job's child would ignore it
         lines = iter(process.stdout.readline, "")
         assert any(STEP.match(line) for line in lines)  # reads up to the first of them
         assert process.poll() is None

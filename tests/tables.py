@@ -1,0 +1,175 @@
+"""Print the README's tables of results and experiments: python tests/tables.py [RUNS]
+
+Each row is measured over RUNS seeds (1,000 unless given); a seed decides the split,
+the first weights and the batches, as --seed does. It takes some minutes.
+"""
+
+import sys
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from conftest import ROOT
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+
+CENTRED = "return X_train - mean, Y_train, X_test - mean, Y_test"
+STANDARDIZED = (
+    "std = X_train.std(axis=0); "
+    "return (X_train - mean) / std, Y_train, (X_test - mean) / std, Y_test"
+)
+MEAN = "mean = X_train.mean(axis=0)"
+MASK = "dL_da1 * (activations.h1 > 0.0)"
+DRAW = "rng.uniform(-bound, bound, size=(n_in, n_out))"
+
+EXPERIMENTS = [  # what to try: flags, or (old, new) in raw_nn.py; what happens and why
+    ("", "the network as it is"),
+    ((MASK, "dL_da1"), "wrong gradient, same score: only a gradient check tells"),
+    ((DRAW, "np.zeros((n_in, n_out))"), "only `b2` can learn: chance"),
+    ("--learning-rate 0.03", "ten times the step: gets as far in less time"),
+    ("--learning-rate 0.3", "steps overshoot, and push units shut for good"),
+    ("--hidden 1", "one direction, seen from one side of its kink"),
+    ("--hidden 2", "two directions nearly suffice"),
+    ("--batch-size 1", "sees 1,000 samples, not 8,000: not done yet"),
+    ("--batch-size 120", "less noise, and a sum over 120: longer steps"),
+    ("--steps 5000", "less loss, but no more hits"),
+    ((CENTRED, STANDARDIZED), "scales up sepal width, which is mostly noise"),
+]
+
+
+@cache
+def edited(*edit):
+    """Return raw_nn as a module, with one text in it replaced by another."""
+    source = (ROOT / "raw_nn.py").read_text()
+    if edit:
+        old, new = edit
+        assert source.count(old) == 1, old
+        source = source.replace(old, new)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "edited.py"
+        path.write_text(source)
+        spec = spec_from_file_location("edited", path)
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return module
+
+
+def run(trial, seed):
+    """Train once; return test accuracy, and training loss before and after."""
+    module = edited(*trial) if isinstance(trial, tuple) else edited()
+    flags = trial.split() if isinstance(trial, str) else []
+    args = module.command_parser().parse_args([*flags, "--seed", str(seed)])
+    X, Y, X_test, Y_test = module.load_iris_split(seed)
+    rng = np.random.default_rng(seed)
+    params = module.init_params(rng, X.shape[1], args.hidden, Y.shape[1])
+
+    def loss():
+        return module.nll_loss(module.forward(X, params).log_P, Y) / len(X)
+
+    before = loss()
+    try:
+        module.train(params, X, Y, rng, args.batch_size, args.learning_rate, args.steps)
+    except FloatingPointError:
+        return np.nan, before, np.nan
+    return module.accuracy(params, X_test, Y_test), before, loss()
+
+
+def run_sklearn(kind, seed):
+    """Fit a classifier of scikit-learn; return its test accuracy."""
+    X, Y, X_test, Y_test = edited().load_iris_split(seed)
+    classifier = {
+        "MLP": MLPClassifier(  # 67 epochs of 15 batches; the rate is for the mean loss
+            (20,),
+            solver="sgd",
+            momentum=0,
+            alpha=0,
+            batch_size=8,
+            learning_rate_init=8 * 0.003,
+            max_iter=67,
+            tol=0,
+            n_iter_no_change=1000,
+            random_state=seed,
+        ),
+        "logistic": LogisticRegression(max_iter=1000),
+        "LDA": LinearDiscriminantAnalysis(),
+    }[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that 67 epochs do not suffice to converge
+        classifier.fit(X, Y.argmax(axis=1))
+    return classifier.score(X_test, Y_test.argmax(axis=1))
+
+
+def percent(values):
+    """Return the mean of values with its standard error, in percent."""
+    error = np.std(values, ddof=1) / np.sqrt(len(values))
+    return f"{100 * np.mean(values):.2f} ± {100 * error:.2f}"
+
+
+def results(measure, n_runs):
+    print(
+        "| test accuracy in % | mean ± standard error | median | 5 % quantile | worst |"
+    )
+    print("|---|--:|--:|--:|--:|")
+    ours = {
+        "**raw_nn** (features centred)": "",
+        "raw_nn, features standardized": (CENTRED, STANDARDIZED),
+        "raw_nn, features as they are": (MEAN, "mean = 0"),
+    }
+    theirs = {
+        "`MLPClassifier`, same hyperparameters": "MLP",
+        "`LogisticRegression`": "logistic",
+        "`LinearDiscriminantAnalysis`": "LDA",
+    }
+    for name, trial in {**ours, **theirs}.items():
+        if name in ours:
+            runs = np.array(measure(partial(run, trial)))
+            scores = runs[:, 0]
+        else:
+            scores = np.array(measure(partial(run_sklearn, trial)))
+        median, low, worst = 100 * np.quantile(scores, [0.5, 0.05, 0])
+        row = f"{percent(scores)} | {median:.1f} | {low:.1f} | {worst:.1f}"
+        print(f"| {name} | {row} |", flush=True)
+        if trial == "":
+            losses = runs[:, 1]
+    low, high = np.quantile(losses, [0.05, 0.95])
+    print(
+        f"\nMean loss before the first step, over {n_runs:,} runs: {losses.mean():.2f} "
+        f"nats (90 % of the runs: {low:.2f} to {high:.2f}); "
+        f"chance is ln 3 = {np.log(3):.2f}."
+    )
+
+
+def experiments(measure):
+    print("\n| try | test accuracy in % | training loss | what happens, and why |")
+    print("|---|--:|--:|---|")
+    for trial, why in EXPERIMENTS:
+        runs = np.array(measure(partial(run, trial)))
+        finite = runs[~np.isnan(runs[:, 0])]
+        if isinstance(trial, tuple):
+            name = f"`{trial[0]}` → `{trial[1]}`"
+        else:
+            name = f"`{('python raw_nn.py ' + trial).strip()}`"
+        lost = len(runs) - len(finite)
+        note = f" ({lost} of {len(runs):,} runs end in an overflow)" if lost else ""
+        numbers = f"{percent(finite[:, 0])} | {finite[:, 2].mean():.3f}"
+        print(f"| {name} | {numbers} | {why}{note} |", flush=True)
+
+
+def main():
+    n_runs = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    with ProcessPoolExecutor() as pool:
+
+        def measure(function):
+            return list(pool.map(function, range(n_runs), chunksize=20))
+
+        results(measure, n_runs)
+        experiments(measure)
+
+
+if __name__ == "__main__":
+    main()

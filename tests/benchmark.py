@@ -183,14 +183,66 @@ def size_row(n_in, n_hidden, n_out, batch_size):
     row(f"{size}: `train` / its 5 matrix products", "train", "alone", seconds)
 
 
+def step_line():
+    """Print which share of a step on Iris each of its parts takes."""
+    X, Y, _, _ = raw_nn.load_iris_split()
+    X, Y, params = X[:8], Y[:8], fresh(4, 20, 3)
+    activations = raw_nn.forward(X, params)
+    gradient = raw_nn.backward(X, Y, activations, params)
+    order, rate = np.arange(8), np.array(1e-9)
+
+    def repeat(part):
+        return lambda: [part() for _ in range(1000)]
+
+    def update():
+        for theta, slope in zip(params, gradient):
+            theta -= rate * slope
+
+    seconds = race(
+        20,
+        batch=repeat(lambda: (X.take(order, axis=0), Y.take(order, axis=0))),
+        forward=repeat(lambda: raw_nn.forward(X, params)),
+        loss=repeat(lambda: raw_nn.nll_loss(activations.log_P, Y) / 8),
+        backward=repeat(lambda: raw_nn.backward(X, Y, activations, params)),
+        update=repeat(update),
+    )
+    total = sum(values.min() for values in seconds.values())
+    shares = (f"{name} {values.min() / total:.0%}" for name, values in seconds.items())
+    print("\nOf a step on Iris:", ", ".join(shares))
+
+
+def command_line():
+    """Print which share of the command each of its parts takes."""
+    with TemporaryDirectory() as folder:
+        X, Y, _, _ = raw_nn.load_iris_split()
+
+        def train():
+            raw_nn.train(fresh(4, 20, 3), X, Y, np.random.default_rng(0))
+
+        def draw():
+            raw_nn.plot_loss(np.ones(1000), f"{folder}/loss.png")
+
+        seconds = race(7, train=train, draw=draw, imports=imports)
+    train, draw, importing = (
+        seconds[name].min() for name in ("train", "draw", "imports")
+    )
+    total = train + draw + importing
+    print(
+        f"\nOf the command: import {importing / total:.0%}, "
+        f"train {train / total:.0%}, draw {draw / total:.0%}"
+    )
+
+
+def imports():
+    """Start a Python that imports what raw_nn imports."""
+    subprocess.run([sys.executable, "-c", f"import {PACKAGES}"], check=True)
+
+
 def command_row():
     def command():
         with TemporaryDirectory() as folder:
             call = [sys.executable, ROOT / "raw_nn.py"]
             subprocess.run(call, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-    def imports():
-        subprocess.run([sys.executable, "-c", f"import {PACKAGES}"], check=True)
 
     seconds = race(7, command=command, imports=imports)
     row("`python raw_nn.py` / import of its packages", "command", "imports", seconds)
@@ -222,6 +274,8 @@ def main():
     command_row()
     if not has_torch:
         print("\nPyTorch is not installed: its row is left out.")
+    step_line()
+    command_line()
     print("\nPeak memory of `train` on Iris:\n")
     memory_lines()
 

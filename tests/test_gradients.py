@@ -87,42 +87,6 @@ def test_soft_labels_have_an_exact_gradient_too():
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "batch_size", "hidden"),
-    [("iris", 8, 20), ("wine", 8, 5), ("digits", 16, 30)],
-)
-def test_a_thousand_steps_end_at_the_weights_of_scikit_learn(name, batch_size, hidden):
-    X, labels = classes(name)
-    Y = np.eye(labels.max() + 1)[labels]
-    rng = np.random.default_rng(1)
-    params = raw_nn.init_params(rng, X.shape[1], hidden, Y.shape[1])
-    theirs = MLPClassifier(
-        (hidden,),
-        solver="sgd",
-        momentum=0,
-        alpha=0,
-        batch_size=batch_size,
-        learning_rate_init=0.003 * batch_size,  # its loss is the mean over the batch
-        shuffle=False,
-    )
-    theirs.partial_fit(X[:batch_size], labels[:batch_size], classes=range(Y.shape[1]))
-    weights = [*theirs.coefs_, *theirs.intercepts_]
-    for weight, theta in zip(weights, (params.W1, params.W2, params.b1, params.b2)):
-        weight[...] = theta
-    batches = raw_nn.minibatches(np.random.default_rng(2), len(X), batch_size)
-    for _, batch in zip(range(1000), batches):
-        theirs.partial_fit(X[batch], labels[batch])
-
-    raw_nn.train(params, X, Y, np.random.default_rng(2), batch_size)
-    for weight, theta in zip(weights, (params.W1, params.W2, params.b1, params.b2)):
-        assert_allclose(theta, weight, rtol=0, atol=1e-11)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        P = raw_nn.forward(X, params).P
-    assert_allclose(P, theirs.predict_proba(X), rtol=0, atol=1e-10)
-    assert raw_nn.accuracy(params, X, Y) == theirs.score(X, labels)
-
-
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_batch_has_the_sum_of_the_gradients_of_its_samples(shape):
     X, Y, params = random_problem(*shape)
@@ -208,3 +172,39 @@ def test_inputs_stay_as_they_were():
     raw_nn.accuracy(params, X, Y)
     for array, copy in zip([*arrays, *activations], [*copies, *kept]):
         assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "batch_size", "hidden"),
+    [("iris", 8, 20), ("wine", 8, 5), ("digits", 16, 30)],
+)
+def test_a_thousand_steps_end_at_the_weights_of_scikit_learn(name, batch_size, hidden):
+    X, labels = classes(name)
+    Y = np.eye(labels.max() + 1)[labels]
+    rng = np.random.default_rng(1)
+    params = raw_nn.init_params(rng, X.shape[1], hidden, Y.shape[1])
+    theirs = MLPClassifier(
+        (hidden,),
+        solver="sgd",
+        momentum=0,
+        alpha=0,
+        batch_size=batch_size,
+        learning_rate_init=0.003 * batch_size,  # its loss is the mean over the batch
+        shuffle=False,
+    )
+    theirs.partial_fit(X[:batch_size], labels[:batch_size], classes=range(Y.shape[1]))
+    weights = [*theirs.coefs_, *theirs.intercepts_]
+    for weight, theta in zip(weights, (params.W1, params.W2, params.b1, params.b2)):
+        weight[...] = theta
+    batches = raw_nn.minibatches(np.random.default_rng(2), len(X), batch_size)
+    for _, batch in zip(range(1000), batches):
+        theirs.partial_fit(X[batch], labels[batch])
+
+    raw_nn.train(params, X, Y, np.random.default_rng(2), batch_size)
+    for weight, theta in zip(weights, (params.W1, params.W2, params.b1, params.b2)):
+        assert_allclose(theta, weight, rtol=0, atol=1e-11)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        P = raw_nn.forward(X, params).P
+    assert_allclose(P, theirs.predict_proba(X), rtol=0, atol=1e-10)
+    assert raw_nn.accuracy(params, X, Y) == theirs.score(X, labels)

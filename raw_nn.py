@@ -1,9 +1,9 @@
 """A neural network from scratch: one hidden layer, trained on Iris by plain SGD.
 
 Read it beside the derivation in README.md: the same symbols in the same order, and
-each line that ends with "# (7)", say, computes equation (7) there. A comment such as
-"(n, hidden)" gives the shape of the result: n is the number of samples, the other
-sizes are those of the layers. Losses are in nats (natural logarithms).
+each line that ends with a number computes the equation that has this number there. A
+comment such as "(n, hidden)" gives the shape of the result: n is the number of samples,
+the other sizes are those of the layers. Losses are in nats (natural logarithms).
 """
 
 import argparse
@@ -15,22 +15,24 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
 
-# ---- Data: 150 flowers of three species, each measured by four lengths ----
+# ---- Data: 150 flowers of three species, four measures of each in cm ----
 
 
 def load_iris_split(seed=0, test_size=0.2):
     """Return X_train (120, 4), Y_train (120, 3), X_test (30, 4), Y_test (30, 3).
 
-    X is in cm, less the mean of the training samples. Y is one-hot. Each species has
-    the same share of both parts. Raises ValueError for a seed outside 0 to 2**32 - 1.
+    These are the shapes for the default test_size. X is in cm, less the mean of the
+    training samples; Y is one-hot. Each species is split in the same proportion.
+    Raises ValueError for a seed outside 0 to 2**32 - 1.
     """
     if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
         raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, not {seed}")
     X, labels = load_iris(return_X_y=True)
-    Y = np.eye(labels.max() + 1)[labels]  # class k becomes row k of the unit matrix
+    Y = np.eye(labels.max() + 1)[labels]  # class j becomes row j of the unit matrix
     X_train, X_test, Y_train, Y_test = train_test_split(
         X, Y, test_size=test_size, stratify=labels, random_state=seed
     )
@@ -66,7 +68,10 @@ def relu(h):
 
 
 def softmax(h):
-    """Return the probabilities (n, out) of logits h (n, out); each row sums to 1."""
+    """Return the probabilities (n, out) of logits h (n, out); each row sums to 1.
+
+    The forward pass does the same in two steps, because it needs the logarithm too.
+    """
     return np.exp(log_softmax(h))  # (2)
 
 
@@ -87,7 +92,7 @@ def forward(X, params):
     return Activations(h1, a1, h2, log_P, P)
 
 
-# ---- First weights: random, and as large as their layer can bear ----
+# ---- First weights: random, of a size that keeps the variance of the signals ----
 
 
 def xavier_uniform(rng, n_in, n_out):
@@ -111,7 +116,7 @@ def init_params(rng, n_in, n_hidden, n_out):
 
 def nll_loss(log_P, Y):
     """Return the negative log-likelihood of labels Y (n, out): a sum over the batch."""
-    return -np.vdot(Y, log_P)  # vdot sums the products of all entries  # (12)
+    return -np.vdot(Y, log_P)  # vdot: the sum of Y * log_P, element by element  # (12)
 
 
 # ---- Backward: the gradient of the loss, from the last layer to the first ----
@@ -136,7 +141,7 @@ def backward(X, Y, activations, params):
 
 
 def minibatches(rng, n, batch_size):
-    """Yield index arrays for ever; each epoch is a new permutation of range(n).
+    """Yield index arrays into n samples for ever; each epoch is a new permutation.
 
     The last batch of an epoch is shorter if batch_size does not divide n.
     """
@@ -153,27 +158,29 @@ def train(
     """Fit params, in place, to samples X (n, in) and labels Y (n, out) by SGD.
 
     Returns losses (steps,): of each mini-batch its mean loss before its update. If
-    given, report(step, mean of the losses since the last report) is called ten times.
-    Raises ValueError for arguments of no use, FloatingPointError for a loss that is
-    no longer finite.
+    given, report(step, mean of the losses since the last report) is called after each
+    tenth of the steps. Raises ValueError for arguments that cannot be used, and
+    FloatingPointError when the loss or a parameter is no longer finite.
     """
     check_training(params, X, Y, batch_size, learning_rate, steps)
-    rate = np.array(learning_rate)  # NumPy would convert a float anew in every product
+    rate = np.array(learning_rate, float)  # in a product faster than a Python float
     losses = np.empty(steps)
     reported = 0
     for step, batch in zip(range(steps), minibatches(rng, len(X), batch_size)):
-        X_batch, Y_batch = X.take(batch, axis=0), Y.take(batch, axis=0)
+        X_batch = X.take(batch, axis=0)  # the rows X[batch], taken faster
+        Y_batch = Y.take(batch, axis=0)
         activations = forward(X_batch, params)
-        losses[step] = loss = nll_loss(activations.log_P, Y_batch) / len(batch)  # (20)
+        loss = nll_loss(activations.log_P, Y_batch) / len(batch)  # (20)
         if not math.isfinite(loss):
             raise divergence(step + 1)
+        losses[step] = loss
         gradient = backward(X_batch, Y_batch, activations, params)
         for theta, dL_dtheta in zip(params, gradient):
             theta -= rate * dL_dtheta  # (21)
         if report and (step + 1) * 10 // steps > step * 10 // steps:  # a tenth is done
             report(step + 1, losses[reported : step + 1].mean())
             reported = step + 1
-    if not all(np.isfinite(theta).all() for theta in params):
+    if not all_finite(params):
         raise divergence(steps)
     return losses
 
@@ -182,6 +189,11 @@ def check_count(name, value):
     """Raise ValueError unless value is a whole number of at least 1."""
     if not (isinstance(value, Integral) and value >= 1):
         raise ValueError(f"{name} must be a positive whole number, not {value}")
+
+
+def all_finite(arrays):
+    """Tell whether no array has an infinite or NaN entry."""
+    return all(np.isfinite(array).all() for array in arrays)
 
 
 def check_training(params, X, Y, batch_size, learning_rate, steps):
@@ -195,14 +207,15 @@ def check_training(params, X, Y, batch_size, learning_rate, steps):
     X_shape, Y_shape = (len(X), len(params.W1)), (len(X), len(params.b2))
     if X.shape != X_shape or Y.shape != Y_shape:
         raise ValueError(f"X, Y must be {X_shape}, {Y_shape}, not {X.shape}, {Y.shape}")
-    if not np.isfinite(X).all() or not np.allclose(Y.sum(axis=1), 1):
-        raise ValueError("X must be finite, and each row of Y must sum to 1")
+    if not all_finite([X, *params]) or not np.allclose(Y.sum(axis=1), 1):
+        raise ValueError("X and params must be finite, each row of Y must sum to 1")
 
 
 def divergence(step):
     """Return the error of a training that overflows."""
     return FloatingPointError(
-        f"the loss is no longer finite at step {step}: lower the learning rate"
+        f"loss or parameters are no longer finite at step {step}: "
+        "lower the learning rate"
     )
 
 
@@ -210,7 +223,7 @@ def divergence(step):
 
 
 def accuracy(params, X, Y):
-    """Return the fraction of samples whose most probable class is the true one."""
+    """Return the fraction of samples X (n, in) whose most probable class is right."""
     return np.mean(forward(X, params).P.argmax(axis=1) == Y.argmax(axis=1))
 
 
@@ -220,6 +233,8 @@ def check_plot_path(path):
         raise ValueError(f"the picture must be a .png file, not {str(path)!r}")
     path = path.resolve()  # the file itself, where path is a link to it
     is_new = not path.exists()
+    if not (is_new or path.is_file()):
+        raise ValueError(f"the picture cannot replace {path}, which is not a file")
     path.open("ab").close()  # "a" keeps what is there
     if is_new:
         path.unlink()
@@ -227,25 +242,27 @@ def check_plot_path(path):
 
 def plot_loss(losses, path, n_classes=3, title="Training loss"):
     """Draw the losses (steps,) from train, and their running mean, as a .png file."""
-    steps = np.arange(1, len(losses) + 1)
     window = math.ceil(len(losses) / 20)
-    sums = np.cumsum(np.append(0.0, losses))
-    means = (sums[window:] - sums[:-window]) / window  # of whole windows only
-    middles = steps[: len(means)] + (window - 1) / 2
-    some = slice(None, None, math.ceil(len(losses) / 10_000))  # more would not show
+    some = slice(None, None, math.ceil(len(losses) / 10_000))  # of very many points
+    steps = np.arange(1, len(losses) + 1)
+    means = sliding_window_view(losses, window)[some].mean(axis=1)
+    middles = sliding_window_view(steps, window)[some].mean(axis=1)
     chance = np.log(n_classes)
+    dot = "." if window == 1 else ""  # a line through few points is hard to see
 
     figure = Figure(figsize=(9, 5))  # needs no display
-    axes = figure.add_axes((0.07, 0.1, 0.91, 0.82))  # left, bottom, width, height
-    axes.plot(steps[some], losses[some], "0.75", lw=0.8, label="one mini-batch")
-    label = f"running mean of {window}"
-    axes.plot(middles[some], means[some], "tab:blue", lw=2.5, label=label)
+    axes = figure.add_axes((0.07, 0.1, 0.9, 0.82))  # left, bottom, width, height
+    axes.plot(
+        steps[some], losses[some], c="0.75", marker=dot, lw=0.8, label="mini-batch"
+    )
+    axes.plot(middles, means, c="tab:blue", lw=2.5, label=f"running mean of {window}")
     axes.axhline(chance, c="k", ls="--", label=f"chance: ln {n_classes} = {chance:.4f}")
-    axes.set(xlabel="step", ylabel="mean loss per sample (nats)", title=title)
+    axes.set(xlabel="step", ylabel="mean loss per sample (nats)")
+    axes.set_title(title, fontsize="medium")
     axes.set_ylim(bottom=0)
     axes.margins(x=0)
     axes.legend()
-    picture = io.BytesIO()  # complete before the old file is touched
+    picture = io.BytesIO()  # so that an error in drawing leaves the old file alone
     figure.savefig(picture, format="png", dpi=120)
     Path(path).write_bytes(picture.getvalue())
 
@@ -287,6 +304,7 @@ def run(hidden, batch_size, learning_rate, steps, seed, plot):
     n_in, n_out = X_train.shape[1], Y_train.shape[1]
     rng = np.random.default_rng(seed)
     params = init_params(rng, n_in, hidden, n_out)
+    # train checks the same, but here nothing has been printed yet
     check_training(params, X_train, Y_train, batch_size, learning_rate, steps)
 
     settings = f"batch size {batch_size}, learning rate {learning_rate}, seed {seed}"

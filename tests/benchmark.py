@@ -37,11 +37,12 @@ def race(rounds, **runners):
     return {name: np.array(values) for name, values in seconds.items()}
 
 
-def row(what, ours, theirs, seconds):
-    """Print one row: the ratios of the minima and of the medians, then our minimum."""
+def row(what, ours, theirs, seconds, steps=None):
+    """Print the ratios of the minima and of the medians, then our minimum."""
     a, b = seconds[ours], seconds[theirs]
     ratios = f"{a.min() / b.min():.2f} | {np.median(a) / np.median(b):.2f}"
-    print(f"| {what} | {ratios} | {1000 * a.min():,.1f} ms |", flush=True)
+    time = f"{1e6 * a.min() / steps:,.0f} µs a step" if steps else f"{a.min():.2f} s"
+    print(f"| {what} | {ratios} | {time} |", flush=True)
 
 
 def floor(params, X, Y, rng, batch_size, learning_rate, steps):
@@ -157,10 +158,10 @@ def iris_rows():
         runners["torch"] = torch
     seconds = race(20, **runners)
     what = "Iris, 1,005 steps: `train` / "
-    row(what + "`MLPClassifier.fit`", "train", "sklearn", seconds)
-    row(what + "its NumPy calls, preallocated", "train", "bare", seconds)
+    row(what + "`MLPClassifier.fit`", "train", "sklearn", seconds, 1005)
+    row(what + "its NumPy calls, preallocated", "train", "bare", seconds, 1005)
     if torch:
-        row(what + "PyTorch, eager", "train", "torch", seconds)
+        row(what + "PyTorch, eager", "train", "torch", seconds, 1005)
     return bool(torch)
 
 
@@ -179,8 +180,9 @@ def size_row(n_in, n_hidden, n_out, batch_size):
         products(X, params, batch_size, steps)
 
     seconds = race(7, train=train, alone=alone)
-    size = f"{n_in}-{n_hidden:,}-{n_out}, batch {batch_size:,}, {steps} steps"
-    row(f"{size}: `train` / its 5 matrix products", "train", "alone", seconds)
+    size = f"{n_in}-{n_hidden:,}-{n_out}, batch {batch_size:,}"
+    what = f"{size}: `train` / its 5 matrix products"
+    row(what, "train", "alone", seconds, steps)
 
 
 def step_line():
@@ -263,7 +265,7 @@ def main():
     packages = ("numpy", "scikit-learn", "matplotlib")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
-    print("\n| measured | ratio of minima | of medians | our minimum |")
+    print("\n| measured | ratio of minima | of medians | our time |")
     print("|---|--:|--:|--:|")
     has_torch = iris_rows()
     for n_hidden in (20, 256, 4096):

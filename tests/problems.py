@@ -13,11 +13,12 @@ SHAPES = [  # n, in, hidden, out
     (5, 1, 3, 5),  # one input
     (1, 1, 1, 2),
     (2, 2, 3, 3),
+    (3, 3, 3, 3),  # every transpose fits
 ]
 
 
 def random_problem(n, n_in, n_hidden, n_out, seed=0):
-    """Return X, Y, params, all random, the biases too: an error in any of them shows."""
+    """Return X, Y, params, all random, biases too, so that any error shows."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, n_in))
     Y = np.eye(n_out)[rng.integers(n_out, size=n)]

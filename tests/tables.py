@@ -20,8 +20,8 @@ from sklearn.neural_network import MLPClassifier
 
 CENTRED = "return X_train - mean, Y_train, X_test - mean, Y_test"
 STANDARDIZED = (
-    "std = X_train.std(axis=0); "
-    "return (X_train - mean) / std, Y_train, (X_test - mean) / std, Y_test"
+    "s = X_train.std(axis=0); "
+    "return (X_train - mean) / s, Y_train, (X_test - mean) / s, Y_test"
 )
 MEAN = "mean = X_train.mean(axis=0)"
 MASK = "dL_da1 * (activations.h1 > 0.0)"
@@ -31,13 +31,13 @@ EXPERIMENTS = [  # what to try: flags, or (old, new) in raw_nn.py; what happens 
     ("", "the network as it is"),
     ((MASK, "dL_da1"), "wrong gradient, same score: only a gradient check tells"),
     ((DRAW, "np.zeros((n_in, n_out))"), "only `b2` can learn: chance"),
-    ("--learning-rate 0.03", "ten times the step: gets as far in less time"),
-    ("--learning-rate 0.3", "steps overshoot, and push units shut for good"),
+    ("--learning-rate 0.03", "ten times the step: less loss, no more hits"),
+    ("--learning-rate 0.3", "steps overshoot, and shut units for good"),
     ("--hidden 1", "one direction, seen from one side of its kink"),
-    ("--hidden 2", "two directions nearly suffice"),
+    ("--hidden 2", "two directions suffice in most runs"),
     ("--batch-size 1", "sees 1,000 samples, not 8,000: not done yet"),
     ("--batch-size 120", "less noise, and a sum over 120: longer steps"),
-    ("--steps 5000", "less loss, but no more hits"),
+    ("--steps 5000", "less loss, hardly more hits"),
     ((CENTRED, STANDARDIZED), "scales up sepal width, which is mostly noise"),
 ]
 
@@ -144,20 +144,23 @@ def results(measure, n_runs):
     )
 
 
+def name_of(trial):
+    """Return what to type for a trial: an edit, or a command."""
+    if isinstance(trial, tuple):
+        return f"`{trial[0]}` → `{trial[1]}`"
+    return f"`{('python raw_nn.py ' + trial).strip()}`"
+
+
 def experiments(measure):
     print("\n| try | test accuracy in % | training loss | what happens, and why |")
     print("|---|--:|--:|---|")
     for trial, why in EXPERIMENTS:
         runs = np.array(measure(partial(run, trial)))
         finite = runs[~np.isnan(runs[:, 0])]
-        if isinstance(trial, tuple):
-            name = f"`{trial[0]}` → `{trial[1]}`"
-        else:
-            name = f"`{('python raw_nn.py ' + trial).strip()}`"
         lost = len(runs) - len(finite)
         note = f" ({lost} of {len(runs):,} runs end in an overflow)" if lost else ""
         numbers = f"{percent(finite[:, 0])} | {finite[:, 2].mean():.3f}"
-        print(f"| {name} | {numbers} | {why}{note} |", flush=True)
+        print(f"| {name_of(trial)} | {numbers} | {why}{note} |", flush=True)
 
 
 def main():

@@ -34,7 +34,7 @@ GOOD = {  # name: arguments
 COUNT = "must be a positive whole number, not"
 RATE = "learning rate must be finite and > 0, not"
 SEED = "seed must be a whole number from 0 to 2**32 - 1, not"
-DIVERGED = "the loss is no longer finite at step {}: lower the learning rate"
+DIVERGED = "loss or parameters are no longer finite at step {}: lower the learning rate"
 BAD = [  # arguments, what the line says
     (["--steps", "0"], f"steps {COUNT} 0"),
     (["--steps", "-5"], f"steps {COUNT} -5"),
@@ -67,7 +67,7 @@ BAD = [  # arguments, what the line says
     (["--plot", "loss.xyz"], "the picture must be a .png file, not 'loss.xyz'"),
     (["--plot", "loss"], "the picture must be a .png file, not 'loss'"),
     (["--plot", "nowhere/loss.png"], "No such file or directory"),
-    (["--plot", "folder.png"], "Is a directory"),
+    (["--plot", "folder.png"], "folder.png, which is not a file"),
     (["--no-such-flag"], "unrecognized arguments: --no-such-flag"),
     (["stray"], "unrecognized arguments: stray"),
 ]
@@ -85,7 +85,7 @@ def environment():
 
 
 def run_all(folders, argument_lists):
-    """Run the command once per folder, two at a time; return (process, folder) pairs."""
+    """Run the command in each folder, two at a time; return (process, folder) pairs."""
 
     def run(folder, arguments):
         return subprocess.run(

@@ -120,7 +120,7 @@ def test_xavier_fills_its_interval_evenly():
     bound = np.sqrt(6) / np.sqrt(800)
     assert W.shape == (n_in, n_out)
     assert np.abs(W).max() < bound
-    # 150,000 draws: the extremes lie within 1e-4 of the ends, in all but e**-7 of cases;
+    # of 150,000 draws the extremes lie within 1e-4 of the ends but for e**-7 of cases;
     # mean and variance are held to four standard errors
     assert_allclose([W.min(), W.max()], [-bound, bound], rtol=1e-4)
     assert abs(W.mean()) < 4 * bound / np.sqrt(3 * W.size)

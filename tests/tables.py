@@ -29,7 +29,7 @@ DRAW = "rng.uniform(-bound, bound, size=(n_in, n_out))"
 
 EXPERIMENTS = [  # what to try: flags, or (old, new) in raw_nn.py; what happens and why
     ("", "the network as it is"),
-    ((MASK, "dL_da1"), "wrong gradient, same score: only a gradient check tells"),
+    ((MASK, "dL_da1"), "wrong gradient, yet the score hardly tells"),
     ((DRAW, "np.zeros((n_in, n_out))"), "only `b2` can learn: chance"),
     ("--learning-rate 0.03", "ten times the step: less loss, no more hits"),
     ("--learning-rate 0.3", "steps overshoot, and shut units for good"),
@@ -38,7 +38,7 @@ EXPERIMENTS = [  # what to try: flags, or (old, new) in raw_nn.py; what happens 
     ("--batch-size 1", "sees 1,000 samples, not 8,000: not done yet"),
     ("--batch-size 120", "less noise, and a sum over 120: longer steps"),
     ("--steps 5000", "less loss, hardly more hits"),
-    ((CENTRED, STANDARDIZED), "scales up sepal width, which is mostly noise"),
+    ((CENTRED, STANDARDIZED), "scales up sepal width, which tells least of all"),
 ]
 
 

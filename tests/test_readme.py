@@ -96,27 +96,19 @@ def test_the_worked_example_has_the_numbers_of_the_functions():
     )
     h1, a1, h2, log_P, P = raw_nn.forward(X, params)
     gradient = raw_nn.backward(X, Y, raw_nn.forward(X, params), params)
-    results = {
-        5: h1,
-        6: a1,
-        7: h2,
-        9: P,
-        12: raw_nn.nll_loss(log_P, Y),
-        13: P - Y,
-        14: gradient.W2,
-        15: gradient.b2,
-        16: (P - Y) @ params.W2.T,
-        17: gradient.b1,
-        18: gradient.W1,
-        19: gradient.b1,
-    }
-    table = [cells for cells in rows(section(5)) if cells[0].startswith("(")]
-    assert [int(cells[0][1:].split(")")[0]) for cells in table] == list(results)
-    for (_, _, cell), result in zip(table, results.values()):
-        numbers = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", cell)]
-        assert numbers == np.round(np.ravel(result), 4).tolist()
+    dL_da1 = (P - Y) @ params.W2.T
     before = raw_nn.nll_loss(log_P, Y)
+    results = [("(5)", h1), ("(6)", a1), ("(7)", h2), ("(2), (9)", P), ("(12)", before)]
+    results += [("(13)", P - Y), ("(14)", gradient.W2), ("(15)", gradient.b2)]
+    results += [("(16)", dL_da1), ("(17)", gradient.b1)]  # of one sample: (17) is (19)
+    results += [("(18)", gradient.W1), ("(19)", gradient.b1)]
     raw_nn.train(params, X, Y, np.random.default_rng(0), 1, 0.1, 1)
+    results += [("(21)", theta) for theta in params]
+    table = [cells for cells in rows(section(5)) if cells[0].startswith("(")]
+    assert [cells[0].split(" $")[0] for cells in table] == [tag for tag, _ in results]
+    for (_, _, cell), (_, result) in zip(table, results):
+        printed = re.findall(r"-?\d+(?:\.\d+)?", cell.replace("{-}", "-"))
+        assert [float(x) for x in printed] == np.round(np.ravel(result), 4).tolist()
     after = raw_nn.nll_loss(raw_nn.forward(X, params).log_P, Y)
     assert f"the loss from {before:.4f} to {after:.4f}." in section(5)
 
@@ -177,14 +169,13 @@ def test_the_experiments_are_those_of_the_program():
 def test_the_experiments_come_out_as_the_readme_says(number):
     trial, _ = tables.EXPERIMENTS[number]
     cells = rows(section(7))[2 + number]
-    runs = np.array([tables.run(trial, seed) for seed in range(2000, 2012)])
-    runs = runs[~np.isnan(runs[:, 0])]
-    for column, printed in (
-        (0, float(cells[1].split()[0]) / 100),
-        (2, float(cells[2])),
-    ):
-        error = np.std(runs[:, column], ddof=1) / np.sqrt(len(runs))
-        assert abs(np.mean(runs[:, column]) - printed) < 4 * error + 0.0005
+    mean, error = (float(part) / 100 for part in cells[1].split(" ± "))
+    runs = np.array([tables.run(trial, seed) for seed in range(2000, 2020)])
+    runs = runs[~np.isnan(runs[:, 0])]  # other seeds than those of the table
+    deviation = error * np.sqrt(1000 / len(runs))  # of a mean of fewer runs
+    assert abs(np.mean(runs[:, 0]) - mean) <= 3 * deviation + 0.00005
+    deviation = np.std(runs[:, 2], ddof=1) / np.sqrt(len(runs))
+    assert abs(np.mean(runs[:, 2]) - float(cells[2])) <= 4 * deviation + 0.0005
 
 
 def test_the_mean_accuracy_is_one_number_throughout():

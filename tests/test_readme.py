@@ -170,7 +170,8 @@ def test_the_experiments_come_out_as_the_readme_says(number):
     trial, _ = tables.EXPERIMENTS[number]
     cells = rows(section(7))[2 + number]
     mean, error = (float(part) / 100 for part in cells[1].split(" ± "))
-    runs = np.array([tables.run(trial, seed) for seed in range(2000, 2020)])
+    n_runs = 30 if error > 0.003 else 10  # more where they differ more
+    runs = np.array([tables.run(trial, seed) for seed in range(2000, 2000 + n_runs)])
     runs = runs[~np.isnan(runs[:, 0])]  # other seeds than those of the table
     deviation = error * np.sqrt(1000 / len(runs))  # of a mean of fewer runs
     assert abs(np.mean(runs[:, 0]) - mean) <= 3 * deviation + 0.00005

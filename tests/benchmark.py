@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from conftest import ROOT
-from sklearn.neural_network import MLPClassifier
+from problems import mlp_classifier
 
 import raw_nn
 
@@ -136,18 +136,8 @@ def iris_rows():
     def train():
         raw_nn.train(fresh(4, 20, 3), X, Y, np.random.default_rng(0), steps=1005)
 
-    def sklearn():  # 67 epochs of 15 batches: 1,005 steps; its loss is the batch's mean
-        MLPClassifier(
-            (20,),
-            solver="sgd",
-            momentum=0,
-            alpha=0,
-            batch_size=8,
-            learning_rate_init=8 * 0.003,
-            max_iter=67,
-            tol=0,
-            n_iter_no_change=1000,
-        ).fit(X, labels)
+    def sklearn():
+        mlp_classifier().fit(X, labels)
 
     def bare():
         floor(fresh(4, 20, 3), X, Y, np.random.default_rng(0), 8, 0.003, 1005)

@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from conftest import ROOT
+from problems import mlp_classifier
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
 
 CENTRED = "return X_train - mean, Y_train, X_test - mean, Y_test"
 STANDARDIZED = (
@@ -83,18 +83,7 @@ def run_sklearn(kind, seed):
     """Fit a classifier of scikit-learn; return its test accuracy."""
     X, Y, X_test, Y_test = edited().load_iris_split(seed)
     classifier = {
-        "MLP": MLPClassifier(  # 67 epochs of 15 batches; the rate is for the mean loss
-            (20,),
-            solver="sgd",
-            momentum=0,
-            alpha=0,
-            batch_size=8,
-            learning_rate_init=8 * 0.003,
-            max_iter=67,
-            tol=0,
-            n_iter_no_change=1000,
-            random_state=seed,
-        ),
+        "MLP": mlp_classifier(random_state=seed),
         "logistic": LogisticRegression(max_iter=1000),
         "LDA": LinearDiscriminantAnalysis(),
     }[kind]

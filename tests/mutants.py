@@ -1,10 +1,11 @@
 """Edit raw_nn.py wrongly, one place at a time, and see which edits no test notices.
 
-python tests/mutants.py [--list]
+python tests/mutants.py [--list] [LINE ...]
 
 An edit changes an operator, a comparison, a number, a default, an axis, a .T, a raise
 and the like, anywhere but in plot_loss and in texts. For each edit the tests run on a
-copy, test_readme.py not among them; an edit that they all pass has survived.
+copy, test_readme.py not among them; an edit that they all pass has survived. With line
+numbers, only the edits at these lines are tried; --list shows edits and tries none.
 """
 
 import ast
@@ -188,7 +189,13 @@ def survives(source):
 
 
 def main():
-    descriptions, sources = zip(*mutants())
+    lines = {word for word in sys.argv[1:] if word.isdigit()}
+    chosen = [
+        (description, source)
+        for description, source in mutants()
+        if not lines or description.split()[1][:-1] in lines
+    ]
+    descriptions, sources = zip(*chosen)
     if "--list" in sys.argv:
         print("\n".join(descriptions))
         return

@@ -12,6 +12,7 @@ import time
 import tracemalloc
 import warnings
 from importlib.metadata import version
+from importlib.util import find_spec
 from itertools import islice
 from tempfile import TemporaryDirectory
 
@@ -252,7 +253,8 @@ def memory_lines():
 
 def main():
     warnings.simplefilter("ignore")  # MLPClassifier warns that it has not converged
-    packages = ("numpy", "scikit-learn", "matplotlib")
+    packages = ["numpy", "scikit-learn", "matplotlib"]
+    packages += ["torch"] if find_spec("torch") else []
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
     print("\n| measured | ratio of minima | of medians | our time |")

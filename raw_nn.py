@@ -243,7 +243,7 @@ def check_plot_path(path):
 def plot_loss(losses, path, n_classes=3, title="Training loss"):
     """Draw the losses (steps,) from train, and their running mean, as a .png file."""
     window = math.ceil(len(losses) / 20)
-    some = slice(None, None, math.ceil(len(losses) / 10_000))  # of very many points
+    some = slice(None, None, math.ceil(len(losses) / 10_000))  # thins out many steps
     steps = np.arange(1, len(losses) + 1)
     means = sliding_window_view(losses, window)[some].mean(axis=1)
     middles = sliding_window_view(steps, window)[some].mean(axis=1)

@@ -67,7 +67,7 @@ def assert_gradients_close(actual, desired, tolerance):
 def test_equals_central_differences(shape, seed):
     X, Y, params = random_problem(*shape, seed)
     assert_gradients_close(
-        gradient_of(X, Y, params), central_differences(X, Y, params), 1e-8
+        gradient_of(X, Y, params), central_differences(X, Y, params), 1e-9
     )
 
 
@@ -83,7 +83,7 @@ def test_soft_labels_have_an_exact_gradient_too():
     X, _, params = random_problem(5, 3, 4, 3)
     Y = np.random.default_rng(1).dirichlet(np.ones(3), size=5)
     assert_gradients_close(
-        gradient_of(X, Y, params), central_differences(X, Y, params), 1e-8
+        gradient_of(X, Y, params), central_differences(X, Y, params), 1e-9
     )
 
 
@@ -202,9 +202,9 @@ def test_a_thousand_steps_end_at_the_weights_of_scikit_learn(name, batch_size, h
 
     raw_nn.train(params, X, Y, np.random.default_rng(2), batch_size)
     for weight, theta in zip(weights, (params.W1, params.W2, params.b1, params.b2)):
-        assert_allclose(theta, weight, rtol=0, atol=1e-11)
+        assert_allclose(theta, weight, rtol=0, atol=1e-13)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         P = raw_nn.forward(X, params).P
-    assert_allclose(P, theirs.predict_proba(X), rtol=0, atol=1e-10)
+    assert_allclose(P, theirs.predict_proba(X), rtol=0, atol=1e-12)
     assert raw_nn.accuracy(params, X, Y) == theirs.score(X, labels)

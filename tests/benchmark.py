@@ -22,6 +22,7 @@ from problems import mlp_classifier
 
 import raw_nn
 
+HAS_TORCH = find_spec("torch") is not None
 PACKAGES = "numpy, matplotlib.figure, sklearn.datasets, sklearn.model_selection"
 
 
@@ -97,11 +98,9 @@ def products(X, params, n, steps):
 
 
 def torch_loop(params, X, Y, batch_size, learning_rate, steps):
-    """The same training in PyTorch, in eager mode, or None where it is missing."""
-    try:
-        import torch
-    except ImportError:
-        return None
+    """The same training in PyTorch, in eager mode."""
+    import torch
+
     torch.set_num_threads(os.cpu_count())
     X, labels = torch.from_numpy(X), torch.from_numpy(Y.argmax(axis=1))
 
@@ -144,16 +143,14 @@ def iris_rows():
         floor(fresh(4, 20, 3), X, Y, np.random.default_rng(0), 8, 0.003, 1005)
 
     runners = {"train": train, "sklearn": sklearn, "bare": bare}
-    torch = torch_loop(fresh(4, 20, 3), X, Y, 8, 0.003, 1005)
-    if torch:
-        runners["torch"] = torch
+    if HAS_TORCH:
+        runners["torch"] = torch_loop(fresh(4, 20, 3), X, Y, 8, 0.003, 1005)
     seconds = race(20, **runners)
     what = "Iris, 1,005 steps: `train` / "
     row(what + "`MLPClassifier.fit`", "train", "sklearn", seconds, 1005)
     row(what + "its NumPy calls, preallocated", "train", "bare", seconds, 1005)
-    if torch:
+    if HAS_TORCH:
         row(what + "PyTorch, eager", "train", "torch", seconds, 1005)
-    return bool(torch)
 
 
 def size_row(n_in, n_hidden, n_out, batch_size):
@@ -254,19 +251,19 @@ def memory_lines():
 def main():
     warnings.simplefilter("ignore")  # MLPClassifier warns that it has not converged
     packages = ["numpy", "scikit-learn", "matplotlib"]
-    packages += ["torch"] if find_spec("torch") else []
+    packages += ["torch"] if HAS_TORCH else []
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
     print("\n| measured | ratio of minima | of medians | our time |")
     print("|---|--:|--:|--:|")
-    has_torch = iris_rows()
+    iris_rows()
     for n_hidden in (20, 256, 4096):
         size_row(4, n_hidden, 3, 8)
     for batch_size in (64, 1024):
         size_row(4, 20, 3, batch_size)
     size_row(784, 1024, 10, 512)
     command_row()
-    if not has_torch:
+    if not HAS_TORCH:
         print("\nPyTorch is not installed: its row is left out.")
     step_line()
     command_line()

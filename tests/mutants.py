@@ -42,7 +42,6 @@ COMPARISONS = {
 NAMES = {
     "all": ["any"],
     "argmax": ["argmin"],
-    "cumsum": ["cumprod"],
     "exp": ["expm1"],
     "log": ["log1p", "log2"],
     "max": ["min", "mean"],
@@ -126,7 +125,7 @@ def edits_of(node):
             yield node.type, "(" + ", ".join(rest) + ")"
     if isinstance(node, ast.Call):
         for keyword in node.keywords:
-            if keyword.arg not in (None, "metavar", "help", "description", "flush"):
+            if keyword.arg not in (None, "help", "description", "flush"):
                 rest = [text(a) for a in node.args]
                 rest += [text(k) for k in node.keywords if k is not keyword]
                 yield node, f"{text(node.func)}({', '.join(rest)})"

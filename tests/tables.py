@@ -80,7 +80,7 @@ def run(trial, seed):
 
 
 def run_sklearn(kind, seed):
-    """Fit a classifier of scikit-learn; return its test accuracy."""
+    """Fit a classifier of scikit-learn; return its test accuracy, alone in a list."""
     X, Y, X_test, Y_test = edited().load_iris_split(seed)
     classifier = {
         "MLP": mlp_classifier(random_state=seed),
@@ -90,7 +90,7 @@ def run_sklearn(kind, seed):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that 67 epochs do not suffice to converge
         classifier.fit(X, Y.argmax(axis=1))
-    return classifier.score(X_test, Y_test.argmax(axis=1))
+    return [classifier.score(X_test, Y_test.argmax(axis=1))]
 
 
 def percent(values):
@@ -99,36 +99,28 @@ def percent(values):
     return f"{100 * np.mean(values):.2f} ± {100 * error:.2f}"
 
 
-def results(measure, n_runs):
+def results(measure):
     print(
         "| test accuracy in % | mean ± standard error | median | 5 % quantile | worst |"
     )
     print("|---|--:|--:|--:|--:|")
-    ours = {
-        "**raw_nn** (features centred)": "",
-        "raw_nn, features standardized": (CENTRED, STANDARDIZED),
-        "raw_nn, features as they are": (MEAN, "mean = 0"),
-    }
-    theirs = {
-        "`MLPClassifier`, same hyperparameters": "MLP",
-        "`LogisticRegression`": "logistic",
-        "`LinearDiscriminantAnalysis`": "LDA",
-    }
-    for name, trial in {**ours, **theirs}.items():
-        if name in ours:
-            runs = np.array(measure(partial(run, trial)))
-            scores = runs[:, 0]
-        else:
-            scores = np.array(measure(partial(run_sklearn, trial)))
+    for name, function, what in (
+        ("**raw_nn** (features centred)", run, ""),
+        ("raw_nn, features standardized", run, (CENTRED, STANDARDIZED)),
+        ("raw_nn, features as they are", run, (MEAN, "mean = 0")),
+        ("`MLPClassifier`, same hyperparameters", run_sklearn, "MLP"),
+        ("`LogisticRegression`", run_sklearn, "logistic"),
+        ("`LinearDiscriminantAnalysis`", run_sklearn, "LDA"),
+    ):
+        scores = measure(function, what)[:, 0]
         median, low, worst = 100 * np.quantile(scores, [0.5, 0.05, 0])
         row = f"{percent(scores)} | {median:.1f} | {low:.1f} | {worst:.1f}"
         print(f"| {name} | {row} |", flush=True)
-        if trial == "":
-            losses = runs[:, 1]
+    losses = measure(run, "")[:, 1]
     low, high = np.quantile(losses, [0.05, 0.95])
     print(
-        f"\nMean loss before the first step, over {n_runs:,} runs: {losses.mean():.2f} "
-        f"nats (90 % of the runs: {low:.2f} to {high:.2f}); "
+        f"\nMean loss before the first step, over {len(losses):,} runs: "
+        f"{losses.mean():.2f} nats (90 % of the runs: {low:.2f} to {high:.2f}); "
         f"chance is ln 3 = {np.log(3):.2f}."
     )
 
@@ -144,7 +136,7 @@ def experiments(measure):
     print("\n| try | test accuracy in % | training loss | what happens, and why |")
     print("|---|--:|--:|---|")
     for trial, why in EXPERIMENTS:
-        runs = np.array(measure(partial(run, trial)))
+        runs = measure(run, trial)
         finite = runs[~np.isnan(runs[:, 0])]
         lost = len(runs) - len(finite)
         note = f" ({lost} of {len(runs):,} runs end in an overflow)" if lost else ""
@@ -156,10 +148,13 @@ def main():
     n_runs = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     with ProcessPoolExecutor() as pool:
 
-        def measure(function):
-            return list(pool.map(function, range(n_runs), chunksize=20))
+        @cache  # some rows are in both tables
+        def measure(function, what):
+            return np.array(
+                list(pool.map(partial(function, what), range(n_runs), chunksize=20))
+            )
 
-        results(measure, n_runs)
+        results(measure)
         experiments(measure)
 
 

@@ -140,7 +140,8 @@ def test_help_names_every_flag_with_its_default():
 def test_an_interrupted_run_has_shown_progress_and_keeps_the_old_picture(tmp_path):
     picture = tmp_path / "loss_curve.png"
     picture.write_text("old")
-    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # where the tests are a background job, a child would be born deaf to the signal
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command("--steps", "100000"),
         cwd=tmp_path,
@@ -149,9 +150,7 @@ def test_an_interrupted_run_has_shown_progress_and_keeps_the_old_picture(tmp_pat
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        signal.signal(
-            signal.SIGINT, ignored
-        )  # a background job's child would ignore it
+        signal.signal(signal.SIGINT, handler)
         plan = os.read(process.stdout.fileno(), 10_000).decode()
         assert "100000 steps" in plan
         assert "step " not in plan  # it was shown before training had come to a tenth
@@ -322,5 +321,5 @@ def test_bad_input_gets_one_line(runs, case):
     assert message in process.stderr
     assert (folder / "loss_curve.png").read_text() == "old"
     assert names_in(folder) == {"folder.png", "loss_curve.png"}
-    if DIVERGED[:25] not in message and "allocate" not in message:
+    if "no longer finite" not in message:  # all else is found before training
         assert process.stdout == ""

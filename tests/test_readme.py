@@ -94,8 +94,8 @@ def test_the_worked_example_has_the_numbers_of_the_functions():
         np.array([[0.5, -0.5], [1.0, -1.0], [0.0, 1.0]]),
         np.zeros(2),
     )
-    h1, a1, h2, log_P, P = raw_nn.forward(X, params)
-    gradient = raw_nn.backward(X, Y, raw_nn.forward(X, params), params)
+    h1, a1, h2, log_P, P = activations = raw_nn.forward(X, params)
+    gradient = raw_nn.backward(X, Y, activations, params)
     dL_da1 = (P - Y) @ params.W2.T
     before = raw_nn.nll_loss(log_P, Y)
     results = [("(5)", h1), ("(6)", a1), ("(7)", h2), ("(2), (9)", P), ("(12)", before)]

@@ -210,7 +210,7 @@ def train(params, X, Y, rng, batch_size=8, learning_rate=0.003, steps=1000, show
         if not math.isfinite(loss):
             raise divergence(step)
         losses[step - 1] = loss
-        if show and step * 10 // steps > (step - 1) * 10 // steps:
+        if show and step * 10 // steps > (step - 1) * 10 // steps:  # a tenth is done
             mean = losses[shown:step].mean()
             print(f"step {step:{len(str(steps))}}: mean loss {mean:.4f}", flush=True)
             shown = step
@@ -238,8 +238,8 @@ def check_arrays(params, X, Y):
         raise ValueError(f"shapes must be {wanted}, not {X.shape} and {Y.shape}")
     if not all(np.isfinite(array).all() for array in (X, Y, *params)):
         raise ValueError("X, Y and params must be finite")
-    if not np.allclose(Y.sum(axis=1), 1):
-        raise ValueError("each row of Y must sum to 1, as one-hot rows do")
+    if (Y < 0).any() or not np.allclose(Y.sum(axis=1), 1):
+        raise ValueError("each row of Y must sum to 1, with no entry below 0")
     return X, Y
 
 
@@ -262,7 +262,7 @@ def check_whole(name, n, low, high):
 
 
 def check_gradient(X, Y, params):
-    """Return for each parameter whether backward agrees with numeric_gradient."""
+    """Say of each parameter, in one text, if backward agrees with numeric_gradient."""
     measured = numeric_gradient(X, Y, params)
     derived = backward(X, Y, forward(X, params), params)
     largest = max(np.abs(slope).max() for slope in measured)

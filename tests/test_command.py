@@ -1,77 +1,314 @@
-"""The command `python raw_nn.py`, run as its user runs it: in a process of its own."""
+"""The command prints and draws what was computed, and refuses the rest in one line."""
 
+import contextlib
+import functools
 import os
 import re
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ROOT
+from matplotlib.figure import Figure
 from matplotlib.image import imread
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
+from problems import edited_script
 
 import raw_nn
 
-STEP = re.compile(r"^step +(\d+): mean loss (\d+\.\d{4})$", re.MULTILINE)
-RESULT = re.compile(
-    r"^(training|test) set: mean loss (\d+\.\d{4}), accuracy (\d+\.\d) % \((\d+)/(\d+)\)$",
-    re.MULTILINE,
-)
 
-GOOD = {  # name: arguments
-    "default": [],
-    "again": [],
-    "hidden": ["--hidden", "1"],
-    "batch-size": ["--batch-size", "120"],
-    "learning-rate": ["--learning-rate", "0.03"],
-    "steps": ["--steps", "12"],
-    "seed": ["--seed", "4294967295"],
-    "plot": ["--plot", "other.PNG", "--steps", "1"],
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Each test works in an empty folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The Figures that were saved; they are saved all the same."""
+    saved, save = [], Figure.savefig
+
+    def savefig(figure, *arguments, **settings):
+        saved.append(figure)
+        return save(figure, *arguments, **settings)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    return saved
+
+
+@functools.cache
+def computed(
+    hidden=20, batch_size=8, learning_rate=0.003, steps=1000, seed=1, plot=None
+):
+    """Return losses, the title and the text that a run with these settings owes."""
+    X, Y, X_test, Y_test, _ = raw_nn.load_iris_split(seed)
+    rng = np.random.default_rng(seed)
+    params = raw_nn.init_params(rng, 4, hidden, 3)
+    losses = raw_nn.train(params, X, Y, rng, batch_size, learning_rate, steps)
+    settings = f"batch size {batch_size}, learning rate {learning_rate}, seed {seed}"
+    lines = [
+        "Iris: 120 training samples, 30 test samples",
+        f"network: 4 inputs -> {hidden} hidden units -> 3 classes",
+        f"training: {steps} steps, {settings}",
+        "chance: a mean loss of ln 3 = 1.0986 nats",
+        "gradient check: W1 ok, b1 ok, W2 ok, b2 ok",
+    ]
+    tenths = sorted({-(-steps * tenth // 10) for tenth in range(1, 11)})
+    for start, step in zip([0, *tenths], tenths):
+        number = str(step).rjust(len(str(steps)))
+        lines.append(f"step {number}: mean loss {losses[start:step].mean():.4f}")
+    for part, samples, labels in (("training", X, Y), ("test", X_test, Y_test)):
+        log_P, n = raw_nn.forward(samples, params).log_P, len(samples)
+        hits = (log_P.argmax(axis=1) == labels.argmax(axis=1)).sum()
+        score = f"accuracy {100 * hits / n:.1f} % ({hits}/{n})"
+        lines.append(f"{part} set: mean loss {-log_P[labels == 1].mean():.4f}, {score}")
+    lines.append(f"loss curve: {plot or 'loss_curve.png'}\n")
+    return losses, f"{hidden} hidden units, {settings}: test {score}", "\n".join(lines)
+
+
+CHANGES = {  # another value for each flag
+    "--hidden": 7,
+    "--batch-size": 120,
+    "--learning-rate": 0.01,
+    "--steps": 12,
+    "--seed": 2**32 - 1,
+    "--plot": "other.PNG",
 }
-COUNT = "must be a positive whole number, not"
-RATE = "learning rate must be finite and > 0, not"
-SEED = "seed must be a whole number from 0 to 2**32 - 1, not"
-DIVERGED = "loss or parameters are no longer finite at step {}: lower the learning rate"
-BAD = [  # arguments, what the line says
-    (["--steps", "0"], f"steps {COUNT} 0"),
-    (["--steps", "-5"], f"steps {COUNT} -5"),
-    (["--steps", "2.5"], "argument --steps: invalid int value: '2.5'"),
-    (["--steps", "many"], "argument --steps: invalid int value: 'many'"),
-    (["--batch-size", "0"], f"batch size {COUNT} 0"),
-    (["--batch-size", "-1"], f"batch size {COUNT} -1"),
-    (["--batch-size", "0.5"], "argument --batch-size: invalid int value: '0.5'"),
-    (["--batch-size", "x"], "argument --batch-size: invalid int value: 'x'"),
-    (["--batch-size", "121"], "batch size 121 exceeds the 120 samples"),
-    (["--hidden", "0"], f"number of hidden units {COUNT} 0"),
-    (["--hidden", "-20"], f"number of hidden units {COUNT} -20"),
-    (["--hidden", "1e3"], "argument --hidden: invalid int value: '1e3'"),
-    (["--hidden", "two"], "argument --hidden: invalid int value: 'two'"),
-    (["--learning-rate", "0"], f"{RATE} 0.0"),
-    (["--learning-rate", "-0.1"], f"{RATE} -0.1"),
-    (["--learning-rate", "nan"], f"{RATE} nan"),
-    (["--learning-rate", "inf"], f"{RATE} inf"),
-    (["--learning-rate", "1e300"], DIVERGED.format(2)),
-    (["--learning-rate", "1e300", "--steps", "1"], DIVERGED.format(1)),
-    (["--learning-rate", "1e160", "--steps", "1"], DIVERGED.format(1)),
-    (["--seed", "-1"], f"{SEED} -1"),
-    (["--seed", "4294967296"], f"{SEED} 4294967296"),
-    (["--plot", "loss.xyz"], "the picture must be a .png file, not 'loss.xyz'"),
-    (["--plot", "nowhere/loss.png"], "No such file or directory"),
-    (["--plot", "folder.png"], "folder.png, which is not a file"),
-    (["--no-such-flag"], "unrecognized arguments: --no-such-flag"),
-]
-BAD_TOO = [  # checked within this process, to save time
-    (["--steps", "10000000000000"], "Unable to allocate"),
+HELP = {  # what it says of each flag
+    "--hidden HIDDEN": "number of hidden units (default: 20)",
+    "--batch-size BATCH_SIZE": "samples per step (default: 8)",
+    "--learning-rate LEARNING_RATE": "step per unit of gradient (default: 0.003)",
+    "--steps STEPS": "number of updates (default: 1000)",
+    "--seed SEED": "of split, initial weights and batches (default: 1)",
+    "--plot PLOT": "picture to write (default: loss_curve.png)",
+}
+
+
+def test_the_default_run_prints_and_draws_what_the_functions_give(
+    capsys, figures, folder
+):
+    settings = np.geterr()
+    assert raw_nn.main([]) is None
+    assert np.geterr() == settings
+    losses, title, text = computed()
+    assert capsys.readouterr() == (text, "")
+    assert [path.name for path in folder.iterdir()] == ["loss_curve.png"]
+    (axes,) = figures[0].axes
+    assert axes.get_title() == title
+    assert_array_equal(axes.lines[0].get_ydata(), losses)
+
+
+@pytest.mark.parametrize("flag", CHANGES)
+def test_each_flag_changes_the_result(flag, capsys, figures, folder):
+    raw_nn.main(["--steps", "100", flag, str(CHANGES[flag])])  # the last one counts
+    name = flag[2:].replace("-", "_")
+    losses, title, text = computed(**{"steps": 100, name: CHANGES[flag]})
+    assert capsys.readouterr().out == text
+    assert figures[0].axes[0].get_title() == title
+    picture = "other.PNG" if flag == "--plot" else "loss_curve.png"
+    assert [path.name for path in folder.iterdir()] == [picture]
+    assert imread(picture, format="png").shape == (600, 1080, 4)  # px for the README
+    same_losses = np.array_equal(losses, computed(steps=100)[0])
+    assert same_losses == (flag == "--plot")
+
+
+def test_help_names_each_flag_and_these_tests_know_it(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as end:
+        raw_nn.main(["--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert set(re.findall(r"^  (--\S+)", text, re.MULTILINE)) == set(CHANGES)
+    assert f"\n\n{raw_nn.__doc__.splitlines()[0]}\n\n" in text
+    for flag, words in HELP.items():
+        assert f" {flag} {words}" in " ".join(text.split())
+
+
+REFUSED = [  # arguments, what the last line says
+    ("--steps 0", "steps must be a whole number from 1 to 1000000000, not 0"),
+    ("--steps -5", "not -5"),
+    ("--steps 10000000000", "not 10000000000"),
+    ("--steps 2.5", "argument --steps: invalid int value: '2.5'"),
+    ("--steps many", "argument --steps: invalid int value: 'many'"),
+    ("--batch-size 0", "batch size must be a whole number from 1 to 120, not 0"),
+    ("--batch-size -1", "not -1"),
+    ("--batch-size 121", "not 121"),
+    ("--batch-size 0.5", "argument --batch-size: invalid int value: '0.5'"),
+    ("--batch-size x", "argument --batch-size: invalid int value: 'x'"),
+    ("--hidden 0", "hidden must be a whole number from 1 to 1000000000, not 0"),
+    ("--hidden -20", "not -20"),
+    ("--hidden 10000000000", "not 10000000000"),
+    ("--hidden 1e3", "argument --hidden: invalid int value: '1e3'"),
+    ("--hidden two", "argument --hidden: invalid int value: 'two'"),
+    ("--learning-rate 0", "learning rate must be finite and > 0, not 0.0"),
+    ("--learning-rate -0.1", "not -0.1"),
+    ("--learning-rate nan", "not nan"),
+    ("--learning-rate inf", "not inf"),
+    ("--learning-rate fast", "argument --learning-rate: invalid float value: 'fast'"),
+    ("--seed -1", "seed must be a whole number from 0 to 4294967295, not -1"),
+    ("--seed 4294967296", "not 4294967296"),
+    ("--seed 1.5", "argument --seed: invalid int value: '1.5'"),
     (
-        ["--learning-rate", "fast"],
-        "argument --learning-rate: invalid float value: 'fast'",
+        "--plot loss.xyz",
+        "picture must be a .png file that can be written, not loss.xyz",
     ),
-    (["--seed", "1.5"], "argument --seed: invalid int value: '1.5'"),
-    (["--plot", "loss"], "the picture must be a .png file, not 'loss'"),
-    (["stray"], "unrecognized arguments: stray"),
+    ("--plot loss", "not loss"),
+    ("--plot nowhere/loss.png", "not nowhere/loss.png"),
+    ("--plot folder.png", "not folder.png"),
+    ("--no-such-flag", "unrecognized arguments: --no-such-flag"),
+    ("stray", "unrecognized arguments: stray"),
 ]
+
+
+def refusal(arguments, capsys):
+    """Run what is to end with usage and one line; return stdout and that line."""
+    Path("loss_curve.png").write_text("old")
+    with pytest.raises(SystemExit) as end:
+        raw_nn.main(arguments.split())
+    assert end.value.code == 2
+    stdout, stderr = capsys.readouterr()
+    usage, _, rest = stderr.partition("raw_nn.py: error: ")
+    assert usage.startswith("usage: raw_nn.py [-h] ")
+    assert rest.index("\n") == len(rest) - 1
+    assert Path("loss_curve.png").read_text() == "old"
+    return stdout, rest[:-1]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED)
+def test_what_it_cannot_use_is_refused_before_all_else(
+    arguments, message, capsys, folder
+):
+    (folder / "folder.png").mkdir()
+    stdout, line = refusal(arguments, capsys)
+    assert line.endswith(message)
+    assert stdout == ""
+    assert {path.name for path in folder.iterdir()} == {"folder.png", "loss_curve.png"}
+
+
+def test_where_it_may_not_write_is_found_out_before_all_else(
+    capsys, folder, monkeypatch
+):
+    def access(path, mode):  # as the system answers all but root
+        return mode == os.W_OK and bool(os.stat(path).st_mode & 0o200)
+
+    monkeypatch.setattr(os, "access", access)
+    Path("kept").mkdir()
+    Path("kept/mine.png").touch()
+    Path("kept").chmod(0o500)
+    Path("old.png").touch(0o400)
+    for path in ("kept/new.png", "old.png"):
+        stdout, line = refusal(f"--plot {path}", capsys)
+        assert stdout == ""
+        assert line.endswith(f"not {path}")
+    raw_nn.main(["--steps", "1", "--plot", "kept/mine.png"])
+
+
+@pytest.mark.parametrize("arguments", ["1e308", "1e308 --steps 1"])
+@pytest.mark.parametrize("mode", ["warn", "raise"])
+def test_divergence_ends_with_one_line_and_the_old_picture(arguments, mode, capsys):
+    with warnings.catch_warnings(), np.errstate(all=mode):
+        warnings.simplefilter("error")
+        settings = np.geterr()
+        _, line = refusal(f"--learning-rate {arguments}", capsys)
+        assert np.geterr() == settings
+    assert line.startswith("loss or parameters not finite at step ")
+
+
+@pytest.mark.parametrize("arguments", ["1e300", "1e300 --steps 1", "1e200 --steps 1"])
+def test_no_nan_is_printed_and_no_warning_of_numpy(arguments, capsys):
+    # in the last one the parameters are finite after the step, but not the logits
+    with warnings.catch_warnings(), np.errstate(all="warn"):
+        warnings.simplefilter("error")
+        with contextlib.suppress(SystemExit):
+            raw_nn.main(["--learning-rate", *arguments.split()])
+    assert not re.search("nan|inf", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("Unable to allocate 1 TiB"), OSError(28)]
+)
+def test_too_little_memory_or_room_gets_one_line(error, capsys, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(Figure, "savefig", fail)
+    _, line = refusal("--steps 1", capsys)
+    assert line == str(error)
+
+
+def test_a_mistake_in_an_edit_keeps_its_traceback(monkeypatch, folder):
+    for old, new, error in (
+        ("a1.T @ dL_dh2", "a1 @ dL_dh2", ValueError),
+        ("a1.T @ dL_dh2", "a1.T(dL_dh2)", TypeError),
+    ):
+        with pytest.raises(error) as caught:
+            edited_script(old, new).main([])
+        assert "backward" in [entry.name for entry in caught.traceback]
+    assert list(folder.iterdir()) == []
+
+
+def lines_of(figure):
+    """Return x and y of the losses, of their running mean and of the chance line."""
+    (axes,) = figure.axes
+    return [line.get_data() for line in axes.lines]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 20, 21, 1000])
+def test_the_picture_shows_each_loss_and_their_running_mean(steps, figures):
+    losses = np.random.default_rng(0).uniform(0.5, 2, steps)
+    raw_nn.plot_loss(losses, "loss.png")
+    (x, y), (middles, means), _ = lines_of(figures[0])
+    assert_array_equal(x, np.arange(1, steps + 1))
+    assert_array_equal(y, losses)
+    window = -(-steps // 20)
+    starts = range(steps - window + 1)
+    assert_allclose(middles, [sum(x[i : i + window]) / window for i in starts])
+    assert_allclose(means, [sum(y[i : i + window]) / window for i in starts])
+    axes = figures[0].axes[0]
+    if steps > 1:
+        assert axes.get_xlim() == (1, steps)
+    dots = [line.get_marker() == "." for line in axes.lines]
+    assert dots[0] == (steps <= 20)  # where a line alone would be hard to see
+    assert dots[2] is False
+
+
+def test_the_picture_says_what_it_shows(figures):
+    raw_nn.plot_loss(np.linspace(1, 0.5, 1000), "loss.png", 5, "A title")
+    raw_nn.plot_loss(np.linspace(1, 0.5, 1000), "loss.png")
+    axes, default = (figure.axes[0] for figure in figures)
+    assert axes.get_title() == "A title"
+    assert axes.get_xlabel() == "step"
+    assert axes.get_ylabel() == "mean loss per sample (nats)"
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] > np.log(5)
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["mini-batch", "running mean of 50", "chance: ln 5 = 1.6094"]
+    assert_array_equal(lines_of(figures[0])[2][1], np.log([5, 5]))
+    assert default.get_title() == "Training loss"
+    assert default.get_legend().get_texts()[2].get_text() == "chance: ln 3 = 1.0986"
+
+
+def test_many_steps_are_thinned_out_and_their_means_are_still_of_whole_windows(figures):
+    losses = np.random.default_rng(0).uniform(0.5, 2, 100_001)
+    losses[50_000] = 1e6  # a mean by differences of sums would be wrong after this
+    raw_nn.plot_loss(losses, "loss.png")
+    (x, y), (middles, means), _ = lines_of(figures[0])
+    assert 9_000 < len(x) <= 10_000
+    assert 8_500 < len(means) <= 10_000
+    assert x[0] == 1
+    assert_array_equal(np.diff(x), 11)
+    assert_array_equal(y, losses[x - 1])
+    assert_array_equal(np.diff(middles), 11)
+    half = (5001 - 1) / 2
+    assert middles[0] == 1 + half
+    for middle, mean in list(zip(middles, means))[::100]:
+        assert_allclose(mean, losses[int(middle - 1 - half) :][:5001].mean())
 
 
 def command(*arguments):
@@ -85,241 +322,40 @@ def environment():
     return {**kept, "MPLBACKEND": "TkAgg"}
 
 
-def run(folder, arguments):
-    return subprocess.run(
-        command(*arguments),
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+def test_runs_are_alike_byte_for_byte_and_draw_the_committed_picture(capsysbinary):
+    Path("apart").mkdir()
+    process = subprocess.run(
+        command(), cwd="apart", env=environment(), capture_output=True, check=False
     )
+    raw_nn.main([])
+    assert (process.returncode, process.stderr) == (0, b"")
+    assert process.stdout == capsysbinary.readouterr().out
+    apart, here = Path("apart/loss_curve.png"), Path("loss_curve.png")
+    assert apart.read_bytes() == here.read_bytes()
+    committed = ROOT / "loss_curve.png"
+    difference = np.abs(imread(apart) - imread(committed)).max(axis=2)
+    versions = {Image.open(path).text["Software"] for path in (apart, committed)}
+    allowed = 0.001 if len(versions) == 1 else 0.03  # where letters look otherwise
+    assert (difference > 0.1).mean() < allowed
 
 
-@pytest.fixture(scope="module", autouse=True)
-def runs(tmp_path_factory):
-    """Start all runs of GOOD and BAD, two at a time: {case: (future, folder)}."""
-    with ThreadPoolExecutor(2) as pool:
-        started = {}
-        for name, arguments in GOOD.items():
-            folder = tmp_path_factory.mktemp("good")
-            started[name] = pool.submit(run, folder, arguments), folder
-        for number, (arguments, _) in enumerate(BAD):
-            folder = tmp_path_factory.mktemp("bad")
-            (folder / "loss_curve.png").write_text("old")
-            (folder / "folder.png").mkdir()
-            started[number] = pool.submit(run, folder, arguments), folder
-        yield started
-        pool.shutdown(cancel_futures=True)  # where a test has failed before
-
-
-def finished(runs, case):
-    """Wait for a run; return its process and its folder."""
-    future, folder = runs[case]
-    return future.result(), folder
-
-
-def names_in(folder):
-    return {path.name for path in folder.iterdir()}
-
-
-def test_help_names_every_flag_with_its_default():
-    text = " ".join(subprocess.check_output(command("--help"), text=True).split())
-    for flag, default in {
-        "hidden": "20",
-        "batch-size": "8",
-        "learning-rate": "0.003",
-        "steps": "1000",
-        "seed": "0",
-        "plot": "loss_curve.png",
-    }.items():
-        assert re.search(rf"--{flag} [A-Z_]+ [^()]*\(default: {default}\)", text)
-
-
-def test_an_interrupted_run_has_shown_progress_and_keeps_the_old_picture(tmp_path):
-    picture = tmp_path / "loss_curve.png"
-    picture.write_text("old")
+def test_an_interrupted_run_has_shown_progress_and_keeps_the_old_picture(folder):
+    (folder / "loss_curve.png").write_text("old")
     # where the tests are a background job, a child would be born deaf to the signal
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command("--steps", "100000"),
-        cwd=tmp_path,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:
         signal.signal(signal.SIGINT, handler)
-        plan = os.read(process.stdout.fileno(), 10_000).decode()
-        assert "100000 steps" in plan
-        assert "step " not in plan  # it was shown before training had come to a tenth
-        lines = iter(process.stdout.readline, "")
-        assert next(lines).startswith("step  10000: ")
+        plan = os.read(process.stdout.fileno(), 10_000)
+        assert plan.endswith(b"b2 ok\n")  # shown before training had come to a tenth
+        assert process.stdout.readline().startswith(b"step  10000: ")
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
-    assert "step 100000: " not in stdout
+        stdout, stderr = process.communicate(timeout=50)
+    assert b"step 100000: " not in stdout
     assert process.returncode == 130
-    assert stderr == "raw_nn.py: interrupted, nothing drawn\n"
-    assert picture.read_text() == "old"
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_found_out_before_training(tmp_path):
-    tmp_path.chmod(0o500)
-    process = subprocess.run(
-        command(), cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    tmp_path.chmod(0o700)
-    assert process.returncode == 2
-    assert process.stderr.count("\n") == 1
-    assert "Permission denied" in process.stderr
-    assert process.stdout == ""
-
-
-def test_check_plot_path_changes_nothing(tmp_path):
-    new, old = tmp_path / "new.png", tmp_path / "old.png"
-    old.write_text("old")
-    to_new, to_old = tmp_path / "to_new.png", tmp_path / "to_old.png"
-    to_new.symlink_to(new)
-    to_old.symlink_to(old)
-    for path in (new, old, to_new, to_old):
-        raw_nn.check_plot_path(path)
-    assert not new.exists()
-    assert old.read_text() == "old"
-    assert to_new.is_symlink()
-    assert to_old.is_symlink()
-
-
-def interior(path):
-    """The gray values within the frame and below the legend, where no text is."""
-    gray = imread(path)[..., :3].mean(axis=2)
-    assert gray.shape == (600, 1080)
-    return gray[160:530, 85:1050]
-
-
-def test_the_picture_has_a_size_for_the_readme():
-    assert (ROOT / "loss_curve.png").stat().st_size < 150_000
-
-
-@pytest.mark.parametrize("steps", [2, 19, 20, 21, 100_000])
-def test_any_number_of_losses_can_be_drawn(tmp_path, steps):
-    path = tmp_path / "loss.png"
-    raw_nn.plot_loss(np.linspace(1, 0, steps), str(path))
-    assert interior(path).min() < 0.5 < interior(path).max()
-
-
-@pytest.mark.parametrize(("arguments", "message"), BAD_TOO)
-def test_more_bad_input_gets_one_line(arguments, message, capsys):
-    with pytest.raises(SystemExit) as exit_info:
-        raw_nn.main(arguments)
-    assert exit_info.value.code == 2
-    stderr = capsys.readouterr().err
-    assert stderr.startswith("raw_nn.py: error: ")
-    assert message in stderr
-    assert stderr.count("\n") == 1
-
-
-def test_main_takes_arguments_and_returns(tmp_path, capsys):
-    assert raw_nn.main(["--steps", "5", "--plot", str(tmp_path / "a.png")]) is None
-    assert STEP.findall(capsys.readouterr().out)[-1][0] == "5"
-    assert (tmp_path / "a.png").exists()
-
-
-@pytest.mark.parametrize("name", GOOD)
-def test_good_runs_are_clean(runs, name):
-    process, folder = finished(runs, name)
-    assert process.returncode == 0
-    assert process.stderr == ""
-    picture = "other.PNG" if name == "plot" else "loss_curve.png"
-    assert names_in(folder) == {picture}
-    assert process.stdout.endswith(f"loss curve: {picture}\n")
-    assert len(RESULT.findall(process.stdout)) == 2
-
-
-def test_two_runs_are_alike_byte_for_byte(runs):
-    (first, folder), (second, other) = (
-        finished(runs, name) for name in ("default", "again")
-    )
-    assert first.stdout == second.stdout
-    pictures = [path / "loss_curve.png" for path in (folder, other)]
-    assert pictures[0].read_bytes() == pictures[1].read_bytes()
-
-
-def test_the_plan_comes_first(runs):
-    output = finished(runs, "default")[0].stdout
-    plan = output.split("step  100")[0]
-    for words in (
-        "120 training samples, 30 test samples",
-        "4 inputs -> 20 hidden units -> 3 classes",
-        "1000 steps, batch size 8, learning rate 0.003, seed 0",
-        "ln 3 = 1.0986 nats",
-    ):
-        assert words in plan
-    settings = {
-        "hidden": "-> 1 hidden units ->",
-        "batch-size": "batch size 120,",
-        "learning-rate": "learning rate 0.03,",
-        "steps": "12 steps,",
-        "seed": "seed 4294967295",
-    }
-    for name, words in settings.items():
-        assert words in finished(runs, name)[0].stdout
-        assert words not in output
-
-
-@pytest.mark.parametrize("name", GOOD)
-def test_what_is_printed_is_what_train_returns(runs, name):
-    arguments = dict(zip(GOOD[name][::2], GOOD[name][1::2]))
-    seed = int(arguments.get("--seed", 0))
-    X_train, Y_train, X_test, Y_test = raw_nn.load_iris_split(seed)
-    rng = np.random.default_rng(seed)
-    params = raw_nn.init_params(rng, 4, int(arguments.get("--hidden", 20)), 3)
-    steps = int(arguments.get("--steps", 1000))
-    losses = raw_nn.train(
-        params,
-        X_train,
-        Y_train,
-        rng,
-        int(arguments.get("--batch-size", 8)),
-        float(arguments.get("--learning-rate", 0.003)),
-        steps,
-    )
-    output = finished(runs, name)[0].stdout
-    printed = STEP.findall(output)
-    assert len(printed) == min(10, steps)
-    assert int(printed[-1][0]) == steps
-    start = 0
-    for step, loss in printed:
-        assert loss == f"{losses[start : int(step)].mean():.4f}"
-        start = int(step)
-    for (part, loss, percent, right, count), (X, Y) in zip(
-        RESULT.findall(output), ((X_train, Y_train), (X_test, Y_test))
-    ):
-        log_P = raw_nn.forward(X, params).log_P
-        hits = (log_P.argmax(axis=1) == Y.argmax(axis=1)).sum()
-        assert (int(right), int(count)) == (hits, len(X)), part
-        assert percent == f"{100 * hits / len(X):.1f}"
-        assert loss == f"{-log_P[Y == 1].mean():.4f}"
-
-
-def test_the_committed_picture_is_the_one_that_is_drawn(runs):
-    committed = interior(ROOT / "loss_curve.png")
-    drawn = interior(finished(runs, "default")[1] / "loss_curve.png")
-    another = interior(finished(runs, "seed")[1] / "loss_curve.png")
-    assert np.mean(np.abs(drawn - committed) > 0.1) < 0.001
-    assert np.mean(np.abs(another - committed) > 0.1) > 0.05
-
-
-@pytest.mark.parametrize("case", range(len(BAD)), ids=lambda i: " ".join(BAD[i][0]))
-def test_bad_input_gets_one_line(runs, case):
-    process, folder = finished(runs, case)
-    message = BAD[case][1]
-    assert process.returncode == 2
-    assert process.stderr.count("\n") == 1
-    assert process.stderr.startswith("raw_nn.py: error: ")
-    assert message in process.stderr
+    assert stderr == b"raw_nn.py: interrupted, nothing drawn\n"
     assert (folder / "loss_curve.png").read_text() == "old"
-    assert names_in(folder) == {"folder.png", "loss_curve.png"}
-    if "no longer finite" not in message:  # all else is found before training
-        assert process.stdout == ""

@@ -387,9 +387,11 @@ STEPS = {
     ),
     r"\ell = -\sum_i y_i \log p_i": lambda: (ell, -sum(y[i] * log(p[i]) for i in J)),
     r"\frac{\partial p_i}{\partial h_i} = \frac{e^{h_i} S - e^{h_i} e^{h_i}}{S^2}"
+    r" = \frac{e^{h_i}}{S} \left( 1 - \frac{e^{h_i}}{S} \right)"
     r" = p_i (1 - p_i)": lambda: (
         diagonal,
         [(e_h[i] * S - e_h[i] * e_h[i]) / S**2 for i in J],
+        [e_h[i] / S * (1 - e_h[i] / S) for i in J],
         [p[i] * (1 - p[i]) for i in J],
     ),
     r"\frac{\partial p_i}{\partial h_j} = \frac{0 \cdot S - e^{h_i} e^{h_j}}{S^2}"
@@ -468,6 +470,8 @@ INLINE = {
     ),
     r"-\log 0.5741 = 0.555": lambda: (round(-log(0.5741), 3), 0.555),
     r"-\log 1 = 0": lambda: (-log(1), 0),
+    r"2 \cdot (0.574 - 1) = -0.852": lambda: (2 * (0.574 - 1), -0.852),
+    r"1/p": lambda: (slope(log, np.array(0.3)), 1 / 0.3),
     r"\log 3 = 1.0986": lambda: (round(log(3), 4), 1.0986),
     r"0.5 - 0.1 \cdot (-0.851) = 0.5851": lambda: (0.5 - 0.1 * (-0.851), 0.5851),
     r"\partial L/\partial u = 2uv": lambda: (

@@ -316,9 +316,7 @@ def phrases():
     eps, unit, kink = (
         claims[k] for k in ("epsilons_over_seeds", "one_hidden_unit", "kink")
     )
-    angle, start, lda = (
-        claims[k] for k in ("angle_without_mask", "initial_loss", "lda_lead")
-    )
+    angle, lda = (claims[k] for k in ("angle_without_mask", "lda_lead"))
     xavier = {k: re.findall(r"\d\.\d+", v) for k, v in claims["xavier"].items()}
     two = {k: [f"{float(x):.2f}" for x in v] for k, v in xavier.items()}
     spiral = {k: re.findall(r"\d+\.\d", v) for k, v in claims["on_the_spiral"].items()}
@@ -346,7 +344,8 @@ def phrases():
         f"by the sum {np.exp([1, 0.5, -1]).sum():.3f}:",
         "- setosa **0.574**, versicolor **0.348**, virginica **0.078**",
         "(0.9, 0.05, 0.05) would do as well",
-        "2 would mean that all flowers pull the same way, 1.41 that each has a way of",
+        "the one-sided nudge of part 3 said −0.851",
+        "(1.2345678 − 1.2345677 keeps one digit)",
         (
             "(0.2, 0.3, 0.5) and the second class is true, the gradient is (0.2, 0.3, 0.5) "
             "− (0, 1, 0) = (0.2, −0.7, 0.5)"
@@ -374,8 +373,8 @@ def phrases():
             f"{eps['120 flowers, 20 units, 0.0001: WRONG, %']:.0f} % of the seeds"
         ),
         (
-            f"It was {angle['degrees, step 0']:.0f}° at the start and "
-            f"{angle['degrees, step 1,000']:.0f}° after 1,000 steps, on average over 100 s"
+            f"points {angle['degrees, step 0']:.0f}° away from the right one at the start, and "
+            f"{angle['degrees, step 1,000']:.0f}° after 1,000 steps (as arrows with 163 "
         ),
         (
             f"print {float(spiral['without'][-1]):.0f} % (over 20 seeds the mean is "
@@ -392,11 +391,6 @@ def phrases():
             f"these were {two['layer 1 forward'][1]}, {two['layer 2 forward'][1]} and "
             f"{two['layer 2 back'][1]}; and ReLU multiplied the mean square by "
             f"{two['ReLU forward'][1]}"
-        ),
-        (
-            f"is {start['mean']:.2f} nats on average over 1,000 seeds, and from "
-            f"{start['5 %']:.2f} to {start['95 %']:.2f} in nine of ten runs. A network that "
-            f"gives each class 1/3 has {start['ln 3']:.2f}"
         ),
         "a learning rate of 0.003 for the sum is one of 8 · 0.003 = 0.024 for the mean",
         (

@@ -80,6 +80,95 @@ def names_in(function):
     return {name for name in {*code.co_varnames, *inner} if not name.startswith(".")}
 
 
+# ---- Shapes ----
+
+SIZES = {"n": 8, "in": 4, "hidden": 20, "out": 3, "1": 1}
+
+
+def shapes(text):
+    """Return the shapes that a text names, such as (n, out), as tuples of sizes."""
+    found = re.findall(r"\(((?:n|in|hidden|out|\d+),(?: ?\w+,?)*)\)", text)
+    names = [re.findall(r"\w+", shape) for shape in found]
+    return [tuple(int(SIZES.get(name, name)) for name in shape) for shape in names]
+
+
+def arrays():
+    """Return the arrays of a step on Iris by their names in the script."""
+    X, Y, *_ = raw_nn.load_iris_split()
+    X, Y = X[:8], Y[:8]
+    params = raw_nn.init_params(np.random.default_rng(1), 4, 20, 3)
+    found = {"X": X, "Y": Y} | params._asdict()
+    found |= (activations := raw_nn.forward(X, params))._asdict()
+    gradient = raw_nn.backward(X, Y, activations, params)
+    found |= {f"dL_d{name}": slope for name, slope in gradient._asdict().items()}
+    found |= {"dL_dh2": found["P"], "dL_da1": found["a1"], "dL_dh1": found["h1"]}
+    h2 = found["h2"]  # softmax keeps its shape, but for the sum along a row
+    return found | {"s": h2, "e": h2, "total": h2.sum(axis=-1, keepdims=True)}
+
+
+def test_the_table_of_symbols_has_the_shapes_of_the_arrays():
+    known = {name: array.shape for name, array in arrays().items()}
+    checked = set()
+    for _, _, cell, names in rows(PARTS["2"]):
+        wanted = [known.get(name) for name in re.findall(r"`(\w+)`", names)]
+        if "(" not in cell:
+            continue
+        each = shapes(cell)
+        if "=" in cell:  # the shape in words, then in numbers
+            assert each[::2] == each[1::2]
+            each = each[::2]
+        assert each in (wanted, wanted[:1]), cell  # or one shape for all in the row
+        assert set(wanted) == set(each)
+        checked |= set(re.findall(r"`(\w+)`", names))
+    assert {"X", "Y", "W1", "b2", "h1", "a1", "h2", "s", "total", "P"} <= checked
+
+
+def test_the_comments_of_the_script_have_the_shapes_of_the_arrays():
+    known = {name: array.shape for name, array in arrays().items()}
+    lines = re.findall(
+        r"^ *(.*?)(?: = .*|: np.*)?  # (\(.*\w,?\)) ?",
+        SOURCE.split("class Params")[1],
+        re.MULTILINE,
+    )
+    checked = 0
+    for line, comment in lines:
+        for name in line.split(", "):
+            if name in known and shapes(comment):
+                assert shapes(comment)[0] == known[name], line
+                checked += 1
+    assert checked == 22
+
+
+def test_products_of_shapes_are_right():
+    pattern = r"\((\w+), (\w+)\) times (?:a shape )?\((\w+), (\w+)\) is (?:a shape )?\((\w+), (\w+)\)"
+    products = re.findall(pattern, " ".join(README.split()))
+    for a, inner, first, b, c, d in products:
+        assert (inner, a, b) == (first, c, d)
+    assert [p[-2:] for p in products] == [("n", "j"), ("in", "out"), ("n", "in")]
+    words = (
+        "its inputs $`A`$ have the shape (n, in), its outputs $`H`$ the shape (n, out)."
+    )
+    assert words in " ".join(README.split())
+
+
+def test_the_comments_in_pasted_blocks_have_the_shapes_of_the_arrays():
+    checked = 0
+    for part in PASTED:
+        for block, _ in pasteable(part):
+            lines = block.splitlines()
+            for i, line in enumerate(lines):
+                found = re.match(r"([\w, ]+?) = .*  # (\(.*)", line)
+                if not found:
+                    continue
+                names, comment = found.groups()
+                console = Console()
+                console.paste("\n".join(lines[: i + 1]))
+                for name, shape in zip(names.split(", "), shapes(comment)):
+                    assert console.locals[name].shape == shape, line
+                    checked += 1
+    assert checked == 6
+
+
 # ---- Printed text and pasted blocks ----
 
 
@@ -224,7 +313,27 @@ def test_the_picture_of_the_example_has_its_numbers():
         assert shown[-len(arrays) :] == arrays, box
 
 
+def test_the_way_back_is_drawn_as_it_is_computed():
+    picture = blocks("mermaid", PARTS["6"])[0]
+    assert re.findall(r"^  (\w+).*? -->\|\"(.*?)\"\| (\w+)", picture, re.MULTILINE) == [
+        ("h2", "times W2 transposed", "a1"),
+        ("a1", "mask of ReLU", "h1"),
+        ("h2", "a1 transposed, times", "W2"),
+        ("h2", "column sums", "b2"),
+        ("h1", "X transposed, times", "W1"),
+        ("h1", "column sums", "b1"),
+    ]
+    known = arrays()
+    boxes = re.findall(r'(\w+)\["∂L/∂(\w+)(?: = P − Y)?<br/>(.*?)"\]', picture)
+    assert len(boxes) == 7
+    for box, name, shape in boxes:
+        assert box == name
+        assert shapes(shape) == [known[name].shape]
+
+
 def test_the_chain_rule_example_adds_up():
+    labels = ["∂u/∂w = 3", "∂v/∂w = 2w = 4", "∂L/∂u = v = 4", "∂L/∂v = u = 6"]
+    assert re.findall(r'\|"(.*?)"\|', PARTS["4"]) == labels
     edges = re.findall(r'\|"∂(\w)/∂(\w) = (?:.*= )?(\d+)"\|', PARTS["4"])
     slopes = {(a, b): int(x) for a, b, x in edges}
     assert slopes == {("u", "w"): 3, ("v", "w"): 4, ("L", "u"): 4, ("L", "v"): 6}
@@ -299,6 +408,16 @@ def test_an_answer_runs_and_its_check_says_ok(number, tmp_path):
         assert output.split("step")[5:] == ours.split("step")[5:]
 
 
+def test_the_second_hidden_layer_has_the_shapes_of_its_comments():
+    module = answer(5)
+    params = module.init_params(np.random.default_rng(0), 4, 20, 3)
+    known = params._asdict() | module.forward(np.ones((8, 4)), params)._asdict()
+    fields = re.findall(r"^\+ +(\w+): np.ndarray  # (.*)$", PARTS["15"], re.MULTILINE)
+    assert [name for name, _ in fields] == ["W3", "b3", "h3", "a3"]
+    for name, comment in fields:
+        assert shapes(comment) == [known[name].shape]
+
+
 # ---- The figures in the sentences ----
 
 
@@ -309,20 +428,38 @@ def run_of(trial, seed=1):
     return f"This run: {right} of 30 right, training loss {loss:.3f}."
 
 
+def corrected(trial):
+    """Return the error of a paired difference, corrected for splits that overlap."""
+    measured = MEASURED["rows"]
+    ours, theirs = (
+        measure_tables.column(which, "right", measured) for which in ("", trial)
+    )
+    error = 100 / 30 * (theirs - ours).std(ddof=1) * np.sqrt(1 / 1000 + 30 / 120)
+    return f"{error:.1f}"
+
+
 def phrases():
     """Return each phrase with a figure in it, made from what was measured."""
     claims = MEASURED["claims"]
     default, few, rate = (claims[k] for k in ("default_run", "few_units", "high_rate"))
-    eps, unit, kink = (
+    eps, _unit, kink = (
         claims[k] for k in ("epsilons_over_seeds", "one_hidden_unit", "kink")
     )
-    angle, lda = (claims[k] for k in ("angle_without_mask", "lda_lead"))
+    angle, lda = (claims[k] for k in ("angle_in_training_without_mask", "lda_lead"))
     xavier = {k: re.findall(r"\d\.\d+", v) for k, v in claims["xavier"].items()}
     two = {k: [f"{float(x):.2f}" for x in v] for k, v in xavier.items()}
     spiral = {k: re.findall(r"\d+\.\d", v) for k, v in claims["on_the_spiral"].items()}
     whole = {k: [f"{float(x):.0f}" for x in v] for k, v in spiral.items()}
-    wine = {k: re.findall(r"seed 1 (\S+?);", str(v)) for k, v in claims["wine"].items()}
-    linear = claims["one_linear_unit"]
+    linear, longer = claims["one_linear_unit"], claims["one_unit_longer"]
+    spiral_angle = [
+        degrees
+        for name, degrees in claims["angle_on_the_spiral_without_mask"].items()
+        if name.startswith("degrees, ")
+    ]
+    cost = measure_tables.compared(measure_tables.MASK, MEASURED["rows"])[1].lstrip("−")
+    of_wine = {
+        k: re.findall(r"mean (\S+?),", str(v)) for k, v in claims["wine"].items()
+    }
     one = {
         k: re.sub(r"^(?=\d)", "+", v).replace("-", "−")
         for k, v in claims["standardizing_some"].items()
@@ -341,6 +478,16 @@ def phrases():
         f"flowers, rounded: {mean[0]}, {mean[1]}, {mean[2]} and {mean[3]} cm",
         "Units 1 and 2 have the biases 0.1 and 0.05:",
         "Their biases are 0, 0.5 and 0:",
+        "150 flowers, fifty each of the species setosa, versicolor and virginica",
+        f"are {2 * 163} passes for our 163 parameters",
+        "eight training flowers and a network of ten hidden units:",
+        "change the line to `dL_dh1 = dL_da1`",
+        "`theta = theta - …` would make a new array",
+        "(`axis=0` adds up down a column, over the samples.)",
+        f"gradients of {120 // 8} batches of 8",
+        f"Each batch costs 1/{120 // 8} of the whole",
+        f"at {120 // 8} times the work",
+        "Only `b2`.",
         f"by the sum {np.exp([1, 0.5, -1]).sum():.3f}:",
         "- setosa **0.574**, versicolor **0.348**, virginica **0.078**",
         "(0.9, 0.05, 0.05) would do as well",
@@ -373,9 +520,11 @@ def phrases():
             f"{eps['120 flowers, 20 units, 0.0001: WRONG, %']:.0f} % of the seeds"
         ),
         (
-            f"points {angle['degrees, step 0']:.0f}° away from the right one at the start, and "
+            f"points {angle['degrees, step 0']:.0f}° away from the right one at the start and "
             f"{angle['degrees, step 1,000']:.0f}° after 1,000 steps (as arrows with 163 "
         ),
+        f"it was {spiral_angle[0]:.0f}° to {max(spiral_angle):.0f}°",
+        f"over 1,000 splits it costs {cost} points",
         (
             f"print {float(spiral['without'][-1]):.0f} % (over 20 seeds the mean is "
             f"{whole['without'][0]} % without it, and {whole['with the mask'][0]} % with it)"
@@ -399,9 +548,11 @@ def phrases():
         ),
         f"by {claims['epoch_sum']['difference']:.0e} of its size",
         (
-            f"With a learning rate of 0.0001 it runs, but only "
-            f"{wine['centred, rate 0.0001'][0]} % are right. With the features as they "
-            f"are, and the usual rate, it is {wine['as it is, rate 0.003'][0]} %"
+            "With a learning rate of 0.0001 it runs, and "
+            f"{of_wine['centred, rate 0.0001'][0]} % are right, on average over 100 splits. "
+            "With the features as they are, and the usual rate, it is "
+            f"{of_wine['as it is, rate 0.003'][0]} %; standardized, "
+            f"{of_wine['standardized, rate 0.003'][0]} %"
         ),
         f"When it is forgotten, {claims['without_mean']['right, mean %']:.0f} % of Iris come out right",
         run_of("--learning-rate 0.03"),
@@ -415,13 +566,15 @@ def phrases():
             f"in the other runs it is {rate['others: versicolor shut, %']:.0f} and "
             f"{rate['others: virginica shut, %']:.0f} %"
         ),
-        f"{rate['shut still after 4,000 more steps, %']:.0f} % of these flowers were",
+        f"After 4,000 more steps, {rate['the same in bad runs, %']:.0f} % of these flowers",
         run_of("--hidden 1", 6),
-        f"A unit without ReLU gets {linear['linear, 1,000 steps']} %",
+        f"without ReLU, a single unit gets {linear['linear, 1,000 steps']} %",
         (
-            f"in {unit['runs shut for 1 species, %']:.0f} % of the runs. With 20,000 steps "
-            f"ReLU gets {linear['ReLU, 20,000 steps']} % (300 seeds)"
+            f"after 20,000, it is {longer['test accuracy']} % ({longer['seeds']} seeds). In "
+            f"{longer['at most one species, % of runs']:.0f} % of these"
         ),
+        f"{longer['at most one species, test accuracy, %']:.0f} % are right; in the others",
+        f"three, and {longer['two or three species, test accuracy, %']:.0f} % are right",
         run_of("--hidden 2", 3),
         f"{few['--hidden 2, 28 or more right, %']:.0f} % of the runs have 28 or more",
         f"{100 - few['--hidden 2, 25 or more right, %']:.0f} % have fewer than 25",
@@ -430,7 +583,12 @@ def phrases():
         run_of("--steps 5000"),
         run_of(measure_tables.ZERO),
         run_of(measure_tables.STANDARDIZED),
-        f"Worse by {one['all'][1:5]} points",
+        (
+            f"Worse by {one['all'][1:5]} points on these flowers (corrected error "
+            f"{corrected(measure_tables.STANDARDIZED)})"
+        ),
+        f"the error of the difference is {corrected('--steps 5000')} points",
+        f"(corrected error {corrected('LogisticRegression')})",
         (
             f"the difference is {one['only sepal length']} (sepal length), "
             f"{one['only sepal width']} (sepal width), {one['only petal length']} (petal "
@@ -439,7 +597,7 @@ def phrases():
         f"the largest spread of the four, {claims['features']['petal length'][4:8]} cm",
         "has to be 8 times as large, 0.024,",
         f"one flower more or less is {100 / 30:.1f} points",
-        f"it would be about {claims['other_flowers']['points']:.1f} points",
+        f"would be off by about {claims['other_flowers']['points']:.1f} points",
         (
             f"is ahead by {lda['points']:.2f} points, which is about "
             f"{lda['flowers of 150']:.0f} flowers of 150"
@@ -518,6 +676,8 @@ def test_flags_files_and_links_exist(capsys):
         raw_nn.main(["--help"])
     flags = set(re.findall(r"--[a-z-]+", README.replace("---", ""))) - {"--"}
     assert flags <= set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    for path in re.findall(r"\]\((?!#|http)(.*?)\)", README):
+        assert (ROOT / path).exists(), path
     for path in re.findall(r"(?:tests/)?\w+\.(?:py|png|txt|md)\b", README):
         assert (ROOT / path).exists() or path == "trial.png", path
     headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)

@@ -199,7 +199,7 @@ def train(params, X, Y, rng, batch_size=8, learning_rate=0.003, steps=1000, show
 
     Returns losses (steps,), the mean loss of each batch before its step. With show it
     prints, after each tenth of the steps, the mean of the losses since the line before.
-    Raises ValueError for what it cannot use, FloatingPointError when it diverges.
+    Raises ValueError on bad input, FloatingPointError if loss or params are not finite.
     """
     X, Y = check_arrays(params, X, Y)
     check_settings(batch_size, learning_rate, steps, len(X))
@@ -328,7 +328,7 @@ def run(hidden, batch_size, learning_rate, steps, seed, plot):
 
 
 def main(argv=None):
-    """Run the command; what can be foreseen to go wrong ends it with one line."""
+    """Run the command; what can be foreseen to go wrong ends in usage and one line."""
     parser = argparse.ArgumentParser("raw_nn.py", description=__doc__.splitlines()[0])
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     add = parser.add_argument

@@ -5,7 +5,6 @@ import contextlib
 import io
 import re
 import sys
-from types import ModuleType
 
 from conftest import ROOT
 
@@ -46,14 +45,3 @@ class Console(code.InteractiveConsole):
         raise sys.exc_info()[1]
 
     showsyntaxerror = showtraceback
-
-
-def edited(*edits):
-    """Return the script as a module, with lines changed: (old, new) for each edit."""
-    source = SOURCE
-    for old, new in edits:
-        assert source.count(old) == 1, old
-        source = source.replace(old, new)
-    module = ModuleType("edited")
-    code.InteractiveInterpreter(vars(module)).runcode(compile(source, "edited", "exec"))
-    return module

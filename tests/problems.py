@@ -29,10 +29,10 @@ def data_set(name):
     return X[order], labels[order]
 
 
-def edited_script(old="", new=""):
-    """Return a module of its own: raw_nn.py with one piece of its text replaced."""
-    source = (ROOT / "raw_nn.py").read_text()
-    if old:
+def edited_script(*edits):
+    """Return a module of its own: raw_nn.py with each (old, new) text replaced."""
+    source = (ROOT / "raw_nn.py").read_text(encoding="utf-8")
+    for old, new in edits:
         assert source.count(old) == 1, f"{old!r} is to stand in raw_nn.py once"
         source = source.replace(old, new)
     module = types.ModuleType("edited_raw_nn")

@@ -248,7 +248,7 @@ def test_a_mistake_in_an_edit_keeps_its_traceback(monkeypatch, folder):
         ("a1.T @ dL_dh2", "a1.T(dL_dh2)", TypeError),
     ):
         with pytest.raises(error) as caught:
-            edited_script(old, new).main([])
+            edited_script((old, new)).main([])
         assert "backward" in [entry.name for entry in caught.traceback]
     assert list(folder.iterdir()) == []
 

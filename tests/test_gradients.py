@@ -230,12 +230,12 @@ def verdict(wrong):
 def test_check_gradient_names_just_what_is_wrong(
     old, new, wrong, hundred, capsys, tmp_path
 ):
-    script = edited_script(old, new)
+    script = edited_script((old, new))
     for problem, slopes in hundred:
         script.numeric_gradient = lambda *_, slopes=slopes: slopes  # not edited
         assert script.check_gradient(*problem) == verdict(wrong.split())
     # and the command goes on with such an edit, to its result where there is one
-    script = edited_script(old, new)
+    script = edited_script((old, new))
     script.plot_loss = lambda *_: None  # to save time
     stopped = new in STOPPED or "nan" in new
     ends = (ValueError, SystemExit) if stopped else ()

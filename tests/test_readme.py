@@ -14,7 +14,8 @@ import measure_tables
 import numpy as np
 import pytest
 from conftest import ROOT
-from page import PARTS, README, SOURCE, Console, blocks, edited, is_quote, rows
+from page import PARTS, README, SOURCE, Console, blocks, is_quote, rows
+from problems import edited_script
 from sklearn.datasets import load_iris
 
 import raw_nn
@@ -187,7 +188,9 @@ def test_the_output_without_the_mask_is_that_of_the_edited_command(
     tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    output = run_command(edited(("dL_dh1 = dL_da1 * (h1 > 0.0)", "dL_dh1 = dL_da1")))
+    output = run_command(
+        edited_script(("dL_dh1 = dL_da1 * (h1 > 0.0)", "dL_dh1 = dL_da1"))
+    )
     shown = blocks("text", PARTS["8"])[0].split("...\n")
     assert output.startswith(shown[0].split("\n", 1)[0][:0] + "Iris")
     for piece in shown:
@@ -362,7 +365,7 @@ def answer(number):
         edits.append(
             (old, "".join(f"\n{line[1:]}" for line in [*kept, *after.splitlines()]))
         )
-    return edited(*edits)
+    return edited_script(*edits)
 
 
 OBJECTIVES = {  # what each answer descends: the loss, from log_P, Y and all parameters

@@ -48,17 +48,49 @@ def test_the_table_has_each_line_and_its_function():
         assert line in inspect.getsource(getattr(raw_nn, function))
 
 
+UNNUMBERED = """
+kept = theta[i]
+theta[i] = kept + epsilon
+L_up = nll_loss(forward(X, params).log_P, Y)
+theta[i] = kept - epsilon
+L_down = nll_loss(forward(X, params).log_P, Y)
+theta[i] = kept
+return gradient
+return P, log_P
+W1, b1, W2, b2 = params
+return Activations(h1, a1, h2, P, log_P)
+h1, a1, P = activations.h1, activations.a1, activations.P
+W2 = params.W2
+return Params(dL_dW1, dL_db1, dL_dW2, dL_db2)
+activations = forward(X, params)
+gradient = backward(X, Y, activations, params)
+return mean_loss
+""".strip().splitlines()  # what takes apart, puts together, nudges and calls
+
+
 def test_each_line_of_the_network_that_computes_has_a_number():
-    unnumbered = []
-    for function in ast.parse(SOURCE.split("# =====")[0]).body:
-        if getattr(function, "name", "") in ("load_iris_split", "minibatches"):
-            continue  # what these do has no formula
-        for node in ast.walk(function):
-            computes = isinstance(node, (ast.BinOp, ast.AugAssign, ast.Compare))
-            if isinstance(function, ast.FunctionDef) and computes:
-                line = SOURCE.splitlines()[node.lineno - 1]
-                unnumbered += [] if re.search(r"\(\d+\)$", line) else [line.strip()]
-    assert unnumbered == ["theta[i] = kept + epsilon", "theta[i] = kept - epsilon"]
+    found = []
+    network = "relu softmax forward nll_loss numeric_gradient backward xavier_uniform"
+    for name in [*network.split(), "sgd_step", "predict", "accuracy"]:
+        lines = inspect.getsource(getattr(raw_nn, name)).splitlines()
+        for node in ast.walk(ast.parse("\n".join(lines))):
+            if isinstance(node, (ast.Assign, ast.AugAssign, ast.Return, ast.Expr)):
+                found.append(lines[node.lineno - 1].strip())
+    found = [line for line in found if '"""' not in line]
+    unnumbered = [line for line in found if not re.search(r"\(\d+\)$", line)]
+    copies = [line for line in unnumbered if " = Params(*(np." in line]
+    assert len(copies) == 2  # of the parameters and their gradient, to be filled
+    assert sorted(set(unnumbered) - set(copies)) == sorted(UNNUMBERED)
+
+
+def test_the_check_of_every_run_is_as_part_8_says():
+    assert "The script takes $`10^{-6}`$." in PARTS["8"]
+    assert (
+        inspect.signature(raw_nn.numeric_gradient).parameters["epsilon"].default == 1e-6
+    )
+    assert "on eight training flowers and a network of ten hidden units" in PARTS["8"]
+    assert "check_gradient(X[:8], Y[:8], small)" in SOURCE
+    assert "small = init_params(np.random.default_rng(seed), n_in, 10, n_out)" in SOURCE
 
 
 def test_the_symbols_of_the_script_and_of_the_page_are_the_same():

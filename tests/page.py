@@ -24,7 +24,8 @@ def rows(text):
     """Return the cells of each table row, without headings and rulers."""
     tables = re.findall(r"^\|[-:|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
     lines = "".join(tables).splitlines()
-    return [[cell.strip() for cell in line[1:-1].split(" | ")] for line in lines]
+    lines = [line[1:-1].replace("<br>", " ") for line in lines]
+    return [[cell.strip() for cell in line.split(" | ")] for line in lines]
 
 
 def is_quote(block):

@@ -525,7 +525,6 @@ def phrases():
         "Only `b2`.",
         f"by the sum {np.exp([1, 0.5, -1]).sum():.3f}:",
         "- setosa **0.574**, versicolor **0.348**, virginica **0.078**",
-        "(0.9, 0.05, 0.05) would do as well",
         "the one-sided nudge of part 3 said −0.851",
         "(1.2345678 − 1.2345677 keeps one digit)",
         (

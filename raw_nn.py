@@ -1,32 +1,28 @@
 """A neural network from scratch: one hidden layer, trained on Iris by plain SGD.
 
-Read it beside README.md, which derives it: the same symbols in the same order. A line
-that ends with a number computes the formula that has it there. A shape such as (n, out)
-is that of the result: n samples; the layers have the sizes in, hidden and out.
+Read it beside README.md: the same symbols in the same order. A number such as (7) at
+the end of a line is that of its formula; (n, out) is the shape of the line's result.
 """
 
 import argparse
 import math
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
 
+
 # ---- Data: 150 flowers of three species, four measurements of each in cm ----
-
-
 def load_iris_split(seed=1, test_size=0.2):
     """Return X_train (120, 4), Y_train (120, 3), X_test (30, 4), Y_test (30, 3), mean.
 
-    X is in cm, minus mean (4,), that of the training samples; Y is one-hot; stratified.
+    X is in cm, minus the mean (4,) of the training samples; Y is one-hot.
     """
     X, labels = load_iris(return_X_y=True)  # (150, 4), (150,)
-    Y = np.eye(3)[labels]  # (150, 3): for class j, row j of the unit matrix
+    Y = np.eye(3)[labels]  # (150, 3): for class j, row j of np.eye(3)
     X_train, X_test, Y_train, Y_test = train_test_split(
         X, Y, test_size=test_size, stratify=labels, random_state=seed
     )
@@ -34,11 +30,8 @@ def load_iris_split(seed=1, test_size=0.2):
     return X_train - mean, Y_train, X_test - mean, Y_test, mean
 
 
-# ---- Parameters: the numbers that are learned ----
-
-
 class Params(NamedTuple):
-    """The parameters of the network, or the gradient of the loss for each of them."""
+    """The parameters, which are learned, or the gradient of the loss for each of them."""
 
     W1: np.ndarray  # (in, hidden)
     b1: np.ndarray  # (hidden,)
@@ -47,8 +40,6 @@ class Params(NamedTuple):
 
 
 # ---- Forward: from samples to probabilities ----
-
-
 class Activations(NamedTuple):
     """What the forward pass computes, in its order."""
 
@@ -65,7 +56,7 @@ def relu(h):
 
 
 def softmax(h):
-    """Return the probabilities P and their logarithms log_P for logits h (n, out)."""
+    """Return P and log_P of logits h (n, out), whose largest is taken off: no overflow."""
     s = h - h.max(axis=-1, keepdims=True)  # (n, out) (2)
     e = np.exp(s)  # (n, out) (3)
     total = e.sum(axis=-1, keepdims=True)  # (n, 1) (4)
@@ -84,43 +75,32 @@ def forward(X, params):
     return Activations(h1, a1, h2, P, log_P)
 
 
-# ---- Loss: how surprised the network is by the true classes ----
-
-
+# ---- Loss: how surprised the network is, and what a nudge of each parameter does ----
 def nll_loss(log_P, Y):
     """Return the negative log-likelihood of labels Y (n, out): a sum over the batch."""
     return -(Y * log_P).sum()  # (11)
 
 
-# ---- Numeric gradient: how the loss changes when one parameter is nudged ----
-
-
-def numeric_gradient(X, Y, params, epsilon=1e-6):
+def numeric_gradient(X, Y, params, epsilon=1e-7):
     """Return the gradient of nll_loss as Params, measured by central differences."""
-    params = Params(*(np.array(theta, float) for theta in params))  # a copy to nudge
-    gradient = Params(*(np.empty_like(theta) for theta in params))
-    for theta, dL_dtheta in zip(params, gradient):
+    nudged = Params(*[np.array(theta, float) for theta in params])  # a copy
+    gradient = Params(*[np.zeros(theta.shape) for theta in nudged])
+    for theta, dL_dtheta in zip(nudged, gradient):
         for i in np.ndindex(theta.shape):
             kept = theta[i]
             theta[i] = kept + epsilon
-            L_up = nll_loss(forward(X, params).log_P, Y)
+            L_up = nll_loss(forward(X, nudged).log_P, Y)
             theta[i] = kept - epsilon
-            L_down = nll_loss(forward(X, params).log_P, Y)
+            L_down = nll_loss(forward(X, nudged).log_P, Y)
             theta[i] = kept
             dL_dtheta[i] = (L_up - L_down) / (2 * epsilon)  # (12)
     return gradient
 
 
 # ---- Backward: the same gradient, derived, from the last layer to the first ----
-
-
 def backward(X, Y, activations, params):
-    """Return the gradient of nll_loss as Params, at activations = forward(X, params).
-
-    Each row of Y (n, out) has to sum to 1, as one-hot rows do.
-    """
-    h1, a1, P = activations.h1, activations.a1, activations.P
-    W2 = params.W2
+    """Return the gradient of nll_loss as Params; each row of Y (n, out) sums to 1."""
+    h1, a1, P, W2 = activations.h1, activations.a1, activations.P, params.W2
     # The output layer: what it said minus what is true, then what led to it.
     dL_dh2 = P - Y  # (n, out) (13)
     dL_dW2 = a1.T @ dL_dh2  # (14)
@@ -135,11 +115,49 @@ def backward(X, Y, activations, params):
     return Params(dL_dW1, dL_db1, dL_dW2, dL_db2)
 
 
-# ---- Initial weights: random, and of a size that suits the layer ----
+# ---- Check: of the derived gradient by the measured one, and of what is handed in ----
+def check_gradient(X, Y, params):
+    """Say of each array of params, in one text, if backward agrees with a measurement."""
+    X, Y = check_data(X, Y, params)
+    # A nudge across a kink, where a unit's h1 is 0, measures no slope. So look beside
+    # params: of ten points near them, at the one that is farthest from any kink.
+    rng = np.random.default_rng(0)
+    points = [
+        Params(*[theta + 0.1 * rng.standard_normal(theta.shape) for theta in params])
+        for _ in range(10)
+    ]
+    point = max(points, key=lambda p: np.abs(forward(X, p).h1).min())
+    derived = backward(X, Y, forward(X, point), point)
+    measured = numeric_gradient(X, Y, point)
+    tolerance = 1e-6 * max(np.abs(m).max() for m in measured) + 1e-8  # for rounding
+    verdicts = []
+    for name, d, m in zip(Params._fields, derived, measured):
+        ok = d.shape == m.shape and np.abs(d - m).max() <= tolerance
+        verdicts.append(f"{name} ok" if ok else f"{name} WRONG")
+    return ", ".join(verdicts)
 
 
+def check_data(X, Y, params):
+    """Return X and Y as arrays of floats; raise ValueError if a mistake would be silent."""
+    if not all(isinstance(a, np.ndarray) and a.dtype == np.float64 for a in params):
+        raise ValueError("params must be NumPy arrays of float64")
+    for W, b in zip(params[::2], params[1::2]):  # (W1, b1), (W2, b2)
+        if b.shape != W.shape[1:]:
+            raise ValueError(f"weights {W.shape} and biases {b.shape} do not fit")
+    X, Y = np.asarray(X, float), np.asarray(Y, float)
+    n, n_in, n_out = len(X), len(params[0]), len(params[-1])
+    if n == 0 or X.shape != (n, n_in) or Y.shape != (n, n_out):
+        raise ValueError(f"X {X.shape}, Y {Y.shape} must be (n, {n_in}), (n, {n_out})")
+    if not all(np.isfinite(array).all() for array in (X, Y, *params)):
+        raise ValueError("X, Y and params must be finite, with no NaN")
+    if not np.allclose(Y.sum(axis=1), 1) or (Y < 0).any():
+        raise ValueError("each row of Y must sum to 1, with no entry below 0")
+    return X, Y
+
+
+# ---- Initial weights: random, so that no unit is a copy of another ----
 def xavier_uniform(rng, n_in, n_out):
-    """Draw weights (n_in, n_out) with the Generator rng (Glorot & Bengio 2010)."""
+    """Draw the weights (n_in, n_out) of Glorot & Bengio (2010) with the Generator rng."""
     bound = np.sqrt(6 / (n_in + n_out))  # (20)
     return rng.uniform(-bound, bound, size=(n_in, n_out))  # (21)
 
@@ -152,17 +170,12 @@ def init_params(rng, n_in, n_hidden, n_out):
 
 
 # ---- Training: many small steps down the gradient ----
-
-
 def minibatches(rng, X, Y, batch_size):
-    """Yield (X_batch, Y_batch) for ever; each epoch takes all samples in a new order.
-
-    The last batch of an epoch is shorter if batch_size does not divide len(X).
-    """
+    """Yield (X_batch, Y_batch) for ever; each epoch takes all samples in a new order."""
     while True:
         order = rng.permutation(len(X))
         for start in range(0, len(X), batch_size):
-            batch = order[start : start + batch_size]
+            batch = order[start : start + batch_size]  # the last may be shorter
             yield X[batch], Y[batch]
 
 
@@ -176,9 +189,32 @@ def sgd_step(params, X, Y, learning_rate):
     return mean_loss
 
 
+@np.errstate(all="ignore")  # an overflow shows in the loss
+def train(params, X, Y, rng, batch_size=8, learning_rate=0.003, steps=1000, show=False):
+    """Take steps of SGD on params, in place; return the mean loss of each batch (steps,).
+
+    Raises ValueError for values out of range, FloatingPointError if a loss is too large.
+    """
+    X, Y = check_data(X, Y, params)
+    if batch_size < 1 or steps < 1 or not 0 < learning_rate < math.inf:
+        raise ValueError("batch_size and steps must be >= 1, learning_rate > 0")
+    batches = minibatches(rng, X, Y, batch_size)
+    tenths = {math.ceil(steps * i / 10) for i in range(1, 11)}  # the steps to print
+    losses, last = np.empty(steps), 0
+    for step in range(1, steps + 1):
+        X_batch, Y_batch = next(batches)
+        loss = sgd_step(params, X_batch, Y_batch, learning_rate)
+        if not abs(loss) < 1e6:  # nor when it is nan
+            raise FloatingPointError(f"step {step}: loss too large, lower the rate")
+        losses[step - 1] = loss
+        if show and step in tenths:  # print the mean since the line before
+            mean = losses[last:step].mean()
+            print(f"step {step:4}: mean loss {mean:.4f}", flush=True)
+            last = step
+    return losses
+
+
 # ---- Prediction: the trained network, used ----
-
-
 def predict(X, params):
     """Return the most probable class of each sample in X (n, in), or of one (in,)."""
     return forward(X, params).P.argmax(axis=-1)  # (n,) (24)
@@ -186,164 +222,78 @@ def predict(X, params):
 
 def accuracy(X, Y, params):
     """Return the fraction of samples X (n, in) whose class in Y (n, out) is predicted."""
+    X, Y = check_data(X, Y, params)
     return np.mean(predict(X, params) == np.argmax(Y, axis=1))  # (25)
 
 
-# ======================================================================================
-# All below is safe use, picture and command. Nobody needs it to understand the network.
-
-
-@np.errstate(all="ignore")  # an overflow is found in the losses, not shown as a warning
-def train(params, X, Y, rng, batch_size=8, learning_rate=0.003, steps=1000, show=False):
-    """Fit params, in place, to samples X (n, in) and labels Y (n, out) by SGD.
-
-    Returns losses (steps,), the mean loss of each batch before its step. With show it
-    prints, after each tenth of the steps, the mean of the losses since the line before.
-    Raises ValueError on bad input, FloatingPointError if loss or params are not finite.
-    """
-    X, Y = check_arrays(params, X, Y)
-    check_settings(batch_size, learning_rate, steps, len(X))
-    losses, shown = np.empty(steps), 0
-    batches = minibatches(rng, X, Y, batch_size)
-    for step, (X_batch, Y_batch) in zip(range(1, steps + 1), batches):
-        loss = sgd_step(params, X_batch, Y_batch, learning_rate)
-        if not math.isfinite(loss):
-            raise divergence(step)
-        losses[step - 1] = loss
-        if show and step * 10 // steps > (step - 1) * 10 // steps:  # a tenth is done
-            mean = losses[shown:step].mean()
-            print(f"step {step:{len(str(steps))}}: mean loss {mean:.4f}", flush=True)
-            shown = step
-    if not all(np.isfinite(theta).all() for theta in params):
-        raise divergence(steps)
-    return losses
-
-
-def divergence(step):
-    """Return the error of a training that overflows."""
-    advice = "lower the learning rate, or scale features of very different sizes"
-    return FloatingPointError(f"loss or parameters not finite at step {step}: {advice}")
-
-
-def check_arrays(params, X, Y):
-    """Return X and Y as arrays; raise ValueError for arrays that train cannot use."""
-    X, Y = np.asarray(X), np.asarray(Y)
-    if X.dtype.kind not in "fiub" or Y.dtype.kind not in "fiub":
-        raise ValueError(f"X and Y must be numbers, not {X.dtype} and {Y.dtype}")
-    if not all(isinstance(a, np.ndarray) and a.dtype == float for a in params):
-        raise ValueError("params must be arrays of floats, which train can update")
-    n_in, n_out = len(params.W1), len(params.b2)
-    if X.ndim != 2 or X.shape[1] != n_in or Y.shape != (len(X), n_out):
-        wanted = f"X (n, {n_in}) and Y (n, {n_out}), a one-hot row for each sample"
-        raise ValueError(f"shapes must be {wanted}, not {X.shape} and {Y.shape}")
-    if not all(np.isfinite(array).all() for array in (X, Y, *params)):
-        raise ValueError("X, Y and params must be finite")
-    if (Y < 0).any() or not np.allclose(Y.sum(axis=1), 1):
-        raise ValueError("each row of Y must sum to 1, with no entry below 0")
-    return X, Y
-
-
-class Refused(ValueError):
-    """A setting that cannot be used."""
-
-
-def check_settings(batch_size, learning_rate, steps, n_samples):
-    """Raise Refused unless train can use these settings for n_samples."""
-    check_whole("batch size", batch_size, 1, n_samples)
-    check_whole("steps", steps, 1, 10**9)
-    if not 0 < learning_rate < math.inf:
-        raise Refused(f"learning rate must be finite and > 0, not {learning_rate}")
-
-
-def check_whole(name, n, low, high):
-    """Raise Refused unless n is a whole number from low to high."""
-    if not (isinstance(n, (int, np.integer)) and low <= n <= high):
-        raise Refused(f"{name} must be a whole number from {low} to {high}, not {n}")
-
-
-def check_gradient(X, Y, params):
-    """Say of each parameter, in one text, if backward agrees with numeric_gradient."""
-    measured = numeric_gradient(X, Y, params)
-    derived = backward(X, Y, forward(X, params), params)
-    largest = max(np.abs(slope).max() for slope in measured)
-    verdicts = []
-    for name, ours, slope in zip(Params._fields, derived, measured):
-        gap = np.abs(ours - slope).max() if np.shape(ours) == slope.shape else np.nan
-        verdicts.append(f"{name} {'ok' if gap <= 1e-6 * largest else 'WRONG'}")
-    return ", ".join(verdicts)
+# ==== The network is complete. Below are only the picture and the command. ============
 
 
 def plot_loss(losses, path, n_classes=3, title="Training loss"):
     """Draw the losses (steps,) from train, and their running mean, as a .png file."""
     steps = np.arange(1, len(losses) + 1)
-    window = math.ceil(len(losses) / 20)
-    some = slice(None, None, math.ceil(len(losses) / 10_000))  # thins out many steps
-    means = sliding_window_view(losses, window)[some].mean(axis=1)
-    middles = sliding_window_view(steps, window)[some].mean(axis=1)
-    steps, losses = steps[some], losses[some]
-    dot = "." if window == 1 else ""  # a line through few points is hard to see
+    window = min(math.ceil(len(losses) / 20), 1000)
+    means = np.convolve(losses, np.full(window, 1 / window), mode="valid")
+    middles = steps[: len(means)] + (window - 1) / 2
     chance = np.log(n_classes)
-    axes = Figure(figsize=(9, 5)).add_axes((0.07, 0.1, 0.9, 0.82))  # needs no display
+    dot = "." if len(losses) <= 20 else ""  # a line through few points is hard to see
+    axes = Figure(figsize=(9, 5)).subplots()
+    axes.figure.subplots_adjust(left=0.07, bottom=0.1, right=0.97, top=0.92)
     axes.plot(steps, losses, c="0.75", marker=dot, lw=0.8, label="mini-batch")
     axes.plot(middles, means, c="tab:blue", lw=2.5, label=f"running mean of {window}")
     axes.axhline(chance, c="k", ls="--", label=f"chance: ln {n_classes} = {chance:.4f}")
-    axes.set(xlabel="step", xmargin=0, ylabel="mean loss per sample (nats)")
-    axes.set_ylim(bottom=0)
+    axes.set(xlabel="step", ylabel="mean loss per sample (nats)")
+    axes.set(xmargin=0, ylim=(0, None))
     axes.set_title(title, fontsize="medium")
     axes.legend()
-    axes.figure.savefig(path, format="png", dpi=120)
+    axes.figure.savefig(path, dpi=120)
 
 
-def run(hidden, batch_size, learning_rate, steps, seed, plot):
-    """Check the gradient, train on Iris, print the result, draw the loss."""
-    check_whole("hidden", hidden, 1, 10**9)
-    check_whole("seed", seed, 0, 2**32 - 1)
-    writable = os.access(plot if plot.exists() else plot.parent, os.W_OK)
-    if plot.suffix.lower() != ".png" or plot.is_dir() or not writable:
-        raise Refused(f"picture must be a .png file that can be written, not {plot}")
-    X, Y, X_test, Y_test, _ = load_iris_split(seed)
-    check_settings(batch_size, learning_rate, steps, len(X))
-    n_in, n_out = X.shape[1], Y.shape[1]
-    rng = np.random.default_rng(seed)
-    params = init_params(rng, n_in, hidden, n_out)
-    settings = f"batch size {batch_size}, learning rate {learning_rate}, seed {seed}"
-    print(f"Iris: {len(X)} training samples, {len(X_test)} test samples")
-    print(f"network: {n_in} inputs -> {hidden} hidden units -> {n_out} classes")
-    print(f"training: {steps} steps, {settings}")
-    print(f"chance: a mean loss of ln {n_out} = {np.log(n_out):.4f} nats")
-    small = init_params(np.random.default_rng(seed), n_in, 10, n_out)
-    print("gradient check:", check_gradient(X[:8], Y[:8], small), flush=True)
-    losses = train(params, X, Y, rng, batch_size, learning_rate, steps, show=True)
-    for name, inputs, labels in (("training", X, Y), ("test", X_test, Y_test)):
-        with np.errstate(all="ignore"):  # as in train
-            mean_loss = nll_loss(forward(inputs, params).log_P, labels) / len(inputs)
-            share = accuracy(inputs, labels, params)
-        if not math.isfinite(mean_loss):
-            raise divergence(steps)
-        score = f"{100 * share:.1f} % ({round(share * len(inputs))}/{len(inputs)})"
-        print(f"{name} set: mean loss {mean_loss:.4f}, accuracy {score}")
-    title = f"{hidden} hidden units, {settings}: test accuracy {score}"
-    plot_loss(losses, plot, n_out, title)
-    print(f"loss curve: {plot}")
-
-
+@np.errstate(all="ignore")  # an overflow shows in the loss
 def main(argv=None):
-    """Run the command; what can be foreseen to go wrong ends in usage and one line."""
+    """Run the command: check the gradient, train on Iris, print the result, draw."""
     parser = argparse.ArgumentParser("raw_nn.py", description=__doc__.splitlines()[0])
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
-    add = parser.add_argument
-    add("--hidden", type=int, default=20, help="number of hidden units")
-    add("--batch-size", type=int, default=8, help="samples per step")
-    add("--learning-rate", type=float, default=0.003, help="step per unit of gradient")
-    add("--steps", type=int, default=1000, help="number of updates")
-    add("--seed", type=int, default=1, help="of split, initial weights and batches")
-    add("--plot", type=Path, default="loss_curve.png", help="picture to write")
+    parser.add_argument("--hidden", type=int, default=20, help="number of hidden units")
+    parser.add_argument("--batch-size", type=int, default=8, help="samples per step")
+    parser.add_argument("--learning-rate", type=float, default=0.003, help="step size")
+    parser.add_argument("--steps", type=int, default=1000, help="number of updates")
+    parser.add_argument("--seed", type=int, default=1, help="of split and draws")
+    parser.add_argument("--plot", type=Path, default="loss_curve.png", help="picture")
+    args = parser.parse_args(argv)
+    if args.hidden < 1 or args.steps < 1 or not 0 < args.learning_rate < math.inf:
+        parser.error("hidden and steps must be at least 1, the learning rate above 0")
+    if not 0 <= args.seed < 2**32:
+        parser.error("the seed must be from 0 to 2**32 - 1")
+    if args.plot.suffix.lower() != ".png" or not args.plot.parent.is_dir():
+        parser.error("the picture must be a .png file in a folder that exists")
+    X, Y, X_test, Y_test, _ = load_iris_split(args.seed)
+    if not 1 <= args.batch_size <= len(X):
+        parser.error(f"the batch size must be from 1 to {len(X)}")
+    rng = np.random.default_rng(args.seed)
+    params = init_params(rng, 4, args.hidden, 3)
+    small = init_params(np.random.default_rng(args.seed), 4, 10, 3)  # quick to check
+    rate, size = args.learning_rate, args.batch_size
+    settings = f"batch size {size}, learning rate {rate}, seed {args.seed}"
+    print(f"Iris: {len(X)} training samples, {len(X_test)} test samples")
+    print(f"network: 4 inputs -> {args.hidden} hidden units -> 3 classes")
+    print(f"training: {args.steps} steps, {settings}")
+    print(f"chance: a mean loss of ln 3 = {np.log(3):.4f} nats")
+    print("gradient check:", check_gradient(X[:8], Y[:8], small), flush=True)
     try:
-        run(**vars(parser.parse_args(argv)))
-    except KeyboardInterrupt:
-        parser.exit(130, f"{parser.prog}: interrupted, nothing drawn\n")
-    except (Refused, FloatingPointError, MemoryError, OSError) as error:
-        parser.error(error)
+        losses = train(params, X, Y, rng, size, rate, args.steps, show=True)
+        for name, data, truth in (("training", X, Y), ("test", X_test, Y_test)):
+            mean_loss = nll_loss(forward(data, params).log_P, truth) / len(data)
+            if not mean_loss <= 1000:  # nor when it is nan
+                raise FloatingPointError("loss above 1000, lower the rate")
+            n, share = len(data), accuracy(data, truth, params)
+            score = f"accuracy {100 * share:.1f} % ({share * n:.0f}/{n})"
+            print(f"{name} set: mean loss {mean_loss:.4f}, {score}")
+        title = f"{args.hidden} hidden units, {settings}: test {score}"
+        plot_loss(losses, args.plot, title=title)
+    except (FloatingPointError, OSError) as error:
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
+    print(f"loss curve: {args.plot}")
 
 
 if __name__ == "__main__":

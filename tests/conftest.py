@@ -1,28 +1,18 @@
-"""Lets the tests import raw_nn from the folder above, and ends a test that hangs."""
+"""Lets the tests import raw_nn from the folder above, and ends a run that hangs."""
 
-import signal
+import faulthandler
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-SECONDS = 60  # for one test, which takes less than 1
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 
 @pytest.fixture(autouse=True)
-def time_limit():
-    """Fail a test that still runs after a minute, where the system has an alarm."""
-
-    def stop(*_):
-        pytest.fail(f"still running after {SECONDS} s")  # no Exception: nobody eats it
-
-    if not hasattr(signal, "SIGALRM"):
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+def folder(tmp_path, monkeypatch):
+    """Each test has a minute, and works in an empty folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    faulthandler.dump_traceback_later(60, exit=True)
+    yield tmp_path
+    faulthandler.cancel_dump_traceback_later()

@@ -1,12 +1,16 @@
-"""Networks, data sets and edited copies of the script that several tests start from."""
+"""Networks, data sets, slopes and edited copies of the script, for several tests."""
 
+import re
 import types
+from pathlib import Path
 
 import numpy as np
-from conftest import ROOT
 from sklearn.datasets import load_digits, load_iris, load_wine
 
 import raw_nn
+
+ROOT = Path(__file__).parent.parent
+SOURCE = (ROOT / "raw_nn.py").read_text(encoding="utf-8")
 
 
 def random_problem(n, n_in, n_hidden, n_out, seed=0):
@@ -29,12 +33,66 @@ def data_set(name):
     return X[order], labels[order]
 
 
+def complex_step(function, x):
+    """Return the slopes of function at x by Im f(x + i epsilon) / epsilon: no rounding.
+
+    The result has the shape of the function's value, then that of x.
+    """
+    x = np.array(x, complex)
+    slopes = []
+    for i in np.ndindex(x.shape):
+        x[i] += 1e-30j
+        slopes.append(np.imag(function(x)) / 1e-30)
+        x[i] -= 1e-30j
+    return np.moveaxis(slopes, 0, -1).reshape(np.shape(slopes[0]) + x.shape)
+
+
+def loss_gradient(X, Y, params):
+    """Return the gradient of the script's loss by the complex step, as Params."""
+
+    def loss(name):
+        return lambda theta: raw_nn.nll_loss(
+            raw_nn.forward(X, params._replace(**{name: theta})).log_P, Y
+        )
+
+    return raw_nn.Params(
+        *(complex_step(loss(k), v) for k, v in params._asdict().items())
+    )
+
+
+def load_script(source, name="edited raw_nn.py"):
+    """Return a module of its own from the text of a script."""
+    module = types.ModuleType("raw_nn")
+    exec(compile(source, name, "exec"), module.__dict__)  # noqa: S102
+    return module
+
+
 def edited_script(*edits):
     """Return a module of its own: raw_nn.py with each (old, new) text replaced."""
-    source = (ROOT / "raw_nn.py").read_text(encoding="utf-8")
+    source = SOURCE
     for old, new in edits:
         assert source.count(old) == 1, f"{old!r} is to stand in raw_nn.py once"
         source = source.replace(old, new)
-    module = types.ModuleType("edited_raw_nn")
-    exec(compile(source, "edited raw_nn.py", "exec"), module.__dict__)  # noqa: S102
-    return module
+    return load_script(source)
+
+
+def shapes(text, **sizes):
+    """Return the shapes that a text names, such as (n, out), as tuples of sizes."""
+    sizes = {"n": 8, "in": 4, "hidden": 20, "out": 3, **sizes}
+    one = rf"(?:\d+|{'|'.join(sizes)})"
+    found = re.findall(rf"\(({one},(?: ?{one})*)\)", text)
+    names = [re.findall(r"\w+", shape) for shape in found]
+    return [tuple(int(sizes.get(name, name)) for name in shape) for shape in names]
+
+
+def arrays_of_a_step():
+    """Return the arrays of a step on eight flowers by their names in the script."""
+    X, Y, *_ = raw_nn.load_iris_split()
+    found = {"X": X[:8], "Y": Y[:8]}
+    params = raw_nn.init_params(np.random.default_rng(1), 4, 20, 3)
+    activations = raw_nn.forward(X[:8], params)
+    gradient = raw_nn.backward(X[:8], Y[:8], activations, params)
+    found |= params._asdict() | activations._asdict()
+    found |= {f"dL_d{name}": slope for name, slope in gradient._asdict().items()}
+    found |= {"dL_dh2": found["P"], "dL_da1": found["a1"], "dL_dh1": found["h1"]}
+    return found | {"s": found["P"], "e": found["P"], "total": np.ones((8, 1))}

@@ -22,7 +22,7 @@ def load_iris_split(seed=1, test_size=0.2):
     X is in cm, minus the mean (4,) of the training samples; Y is one-hot.
     """
     X, labels = load_iris(return_X_y=True)  # (150, 4), (150,)
-    Y = np.eye(3)[labels]  # (150, 3): for class j, row j of np.eye(3)
+    Y = np.eye(3)[labels]  # (150, 3): row j of np.eye(3) for class j
     X_train, X_test, Y_train, Y_test = train_test_split(
         X, Y, test_size=test_size, stratify=labels, random_state=seed
     )
@@ -31,7 +31,7 @@ def load_iris_split(seed=1, test_size=0.2):
 
 
 class Params(NamedTuple):
-    """The parameters, which are learned, or the gradient of the loss for each of them."""
+    """The four arrays of parameters, which are learned, or those of their slopes."""
 
     W1: np.ndarray  # (in, hidden)
     b1: np.ndarray  # (hidden,)
@@ -56,7 +56,7 @@ def relu(h):
 
 
 def softmax(h):
-    """Return P and log_P of logits h (n, out), whose largest is taken off: no overflow."""
+    """Return P and log_P of logits h (n, out), less the largest: exp cannot overflow."""
     s = h - h.max(axis=-1, keepdims=True)  # (n, out) (2)
     e = np.exp(s)  # (n, out) (3)
     total = e.sum(axis=-1, keepdims=True)  # (n, 1) (4)
@@ -82,11 +82,11 @@ def nll_loss(log_P, Y):
 
 
 def numeric_gradient(X, Y, params, epsilon=1e-7):
-    """Return the gradient of nll_loss as Params, measured by central differences."""
+    """Return the gradient of nll_loss as Params, measured by nudges to both sides."""
     nudged = Params(*[np.array(theta, float) for theta in params])  # a copy
     gradient = Params(*[np.zeros(theta.shape) for theta in nudged])
     for theta, dL_dtheta in zip(nudged, gradient):
-        for i in np.ndindex(theta.shape):
+        for i in np.ndindex(theta.shape):  # each place: (0, 0), (0, 1), ...
             kept = theta[i]
             theta[i] = kept + epsilon
             L_up = nll_loss(forward(X, nudged).log_P, Y)
@@ -115,12 +115,12 @@ def backward(X, Y, activations, params):
     return Params(dL_dW1, dL_db1, dL_dW2, dL_db2)
 
 
-# ---- Check: of the derived gradient by the measured one, and of what is handed in ----
+# ---- Checks: is the derived gradient right? Does what is handed in fit together? ----
 def check_gradient(X, Y, params):
-    """Say of each array of params, in one text, if backward agrees with a measurement."""
+    """Return a text such as "W1 ok, b1 WRONG, ...": does backward agree with nudges?"""
     X, Y = check_data(X, Y, params)
-    # A nudge across a kink, where a unit's h1 is 0, measures no slope. So look beside
-    # params: of ten points near them, at the one that is farthest from any kink.
+    # A nudge across a bend of ReLU, where h1 is 0, measures no slope. So look beside
+    # params: of ten points near them, at the one that is farthest from any bend.
     rng = np.random.default_rng(0)
     points = [
         Params(*[theta + 0.1 * rng.standard_normal(theta.shape) for theta in params])
@@ -129,20 +129,20 @@ def check_gradient(X, Y, params):
     point = max(points, key=lambda p: np.abs(forward(X, p).h1).min())
     derived = backward(X, Y, forward(X, point), point)
     measured = numeric_gradient(X, Y, point)
-    tolerance = 1e-6 * max(np.abs(m).max() for m in measured) + 1e-8  # for rounding
+    tiny = 1e-8 * (1 + nll_loss(forward(X, point).log_P, Y))  # what rounding may do
     verdicts = []
     for name, d, m in zip(Params._fields, derived, measured):
-        ok = d.shape == m.shape and np.abs(d - m).max() <= tolerance
+        ok = d.shape == m.shape and np.allclose(d, m, 0, 1e-6 * np.abs(m).max() + tiny)
         verdicts.append(f"{name} ok" if ok else f"{name} WRONG")
     return ", ".join(verdicts)
 
 
 def check_data(X, Y, params):
-    """Return X and Y as arrays of floats; raise ValueError if a mistake would be silent."""
+    """Return X and Y as arrays of floats; refuse common mistakes by a ValueError."""
     if not all(isinstance(a, np.ndarray) and a.dtype == np.float64 for a in params):
         raise ValueError("params must be NumPy arrays of float64")
     for W, b in zip(params[::2], params[1::2]):  # (W1, b1), (W2, b2)
-        if b.shape != W.shape[1:]:
+        if b.shape != W.shape[1:]:  # a bias for each column
             raise ValueError(f"weights {W.shape} and biases {b.shape} do not fit")
     X, Y = np.asarray(X, float), np.asarray(Y, float)
     n, n_in, n_out = len(X), len(params[0]), len(params[-1])
@@ -189,22 +189,22 @@ def sgd_step(params, X, Y, learning_rate):
     return mean_loss
 
 
-@np.errstate(all="ignore")  # an overflow shows in the loss
+@np.errstate(all="ignore")  # no NumPy warnings: an overflow shows in a loss
 def train(params, X, Y, rng, batch_size=8, learning_rate=0.003, steps=1000, show=False):
     """Take steps of SGD on params, in place; return the mean loss of each batch (steps,).
 
-    Raises ValueError for values out of range, FloatingPointError if a loss is too large.
+    Raises ValueError for bad values, FloatingPointError on divergence: params are spoilt.
     """
     X, Y = check_data(X, Y, params)
     if batch_size < 1 or steps < 1 or not 0 < learning_rate < math.inf:
-        raise ValueError("batch_size and steps must be >= 1, learning_rate > 0")
+        raise ValueError("batch_size and steps must be >= 1, learning_rate positive")
     batches = minibatches(rng, X, Y, batch_size)
-    tenths = {math.ceil(steps * i / 10) for i in range(1, 11)}  # the steps to print
+    tenths = {math.ceil(steps * i / 10) for i in range(1, 11)}  # where to print
     losses, last = np.empty(steps), 0
     for step in range(1, steps + 1):
         X_batch, Y_batch = next(batches)
         loss = sgd_step(params, X_batch, Y_batch, learning_rate)
-        if not abs(loss) < 1e6:  # nor when it is nan
+        if not abs(loss) < 1e6:  # nor is nan
             raise FloatingPointError(f"step {step}: loss too large, lower the rate")
         losses[step - 1] = loss
         if show and step in tenths:  # print the mean since the line before
@@ -249,7 +249,7 @@ def plot_loss(losses, path, n_classes=3, title="Training loss"):
     axes.figure.savefig(path, dpi=120)
 
 
-@np.errstate(all="ignore")  # an overflow shows in the loss
+@np.errstate(all="ignore")  # no NumPy warnings: an overflow shows in a loss
 def main(argv=None):
     """Run the command: check the gradient, train on Iris, print the result, draw."""
     parser = argparse.ArgumentParser("raw_nn.py", description=__doc__.splitlines()[0])
@@ -258,11 +258,11 @@ def main(argv=None):
     parser.add_argument("--batch-size", type=int, default=8, help="samples per step")
     parser.add_argument("--learning-rate", type=float, default=0.003, help="step size")
     parser.add_argument("--steps", type=int, default=1000, help="number of updates")
-    parser.add_argument("--seed", type=int, default=1, help="of split and draws")
+    parser.add_argument("--seed", type=int, default=1, help="of the random numbers")
     parser.add_argument("--plot", type=Path, default="loss_curve.png", help="picture")
     args = parser.parse_args(argv)
     if args.hidden < 1 or args.steps < 1 or not 0 < args.learning_rate < math.inf:
-        parser.error("hidden and steps must be at least 1, the learning rate above 0")
+        parser.error("hidden and steps must be >= 1, learning rate positive and finite")
     if not 0 <= args.seed < 2**32:
         parser.error("the seed must be from 0 to 2**32 - 1")
     if args.plot.suffix.lower() != ".png" or not args.plot.parent.is_dir():
@@ -284,7 +284,7 @@ def main(argv=None):
         losses = train(params, X, Y, rng, size, rate, args.steps, show=True)
         for name, data, truth in (("training", X, Y), ("test", X_test, Y_test)):
             mean_loss = nll_loss(forward(data, params).log_P, truth) / len(data)
-            if not mean_loss <= 1000:  # nor when it is nan
+            if not mean_loss <= 1000:  # nor is nan
                 raise FloatingPointError("loss above 1000, lower the rate")
             n, share = len(data), accuracy(data, truth, params)
             score = f"accuracy {100 * share:.1f} % ({share * n:.0f}/{n})"

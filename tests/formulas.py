@@ -1,8 +1,7 @@
 """Reads the displayed formulas of the page, and computes all sides of each.
 
-Names and functions are given what the script computes, derivatives what the complex
-step gives; the rest follows from the LaTeX alone. So a sign, an index, a transpose or a
-factor that is wrong on the page is wrong here.
+Names and functions mean what the script computes, derivatives what the complex step
+gives; the rest follows from the LaTeX. A sign or index wrong on the page is wrong here.
 """
 
 import itertools
@@ -187,7 +186,14 @@ def meanings(squared=False):
     known |= {r"\mathrm{predict}": lambda X: raw_nn.predict(X, params)}
     known |= {r"\mathrm{accuracy}": raw_nn.accuracy(X, Y, params)}
     known |= {"A": a1, "B": W2, "W": W2, "b": b2, "H": h2, "c": 0.7}  # a linear layer
-    known |= {"u": 6.0, "v": 4.0, r"\delta": 0.3, r"\gamma": 0.2, r"\varepsilon": 1e-5}
+    known |= {
+        "S": np.exp(h2[ROW]).sum(),
+        "u": 6.0,
+        "v": 4.0,
+        r"\delta": 0.3,
+        r"\gamma": 0.2,
+        r"\varepsilon": 1e-5,
+    }
     known |= {r"\bar{L}": raw_nn.sgd_step(stepped, X, Y, 0.003), r"\eta": 0.003}
     known |= {r"\theta": b2, r"\leftarrow": stepped.b2, r"\sim": drawn["drawn"]}
     known |= {r"L_\mathrm{up}": lambda i: from_h2(a1 @ W2 + b2 + nudge[i])}

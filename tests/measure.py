@@ -50,10 +50,9 @@ def wrong_flowers(name, seed):
         raw_nn.train(params, X, Y, rng)
         predicted = raw_nn.predict(X_test, params)
     else:
-        classifier = {
-            "MLPClassifier": mlp_classifier(max_iter=67, tol=0, random_state=seed),
-            "LogisticRegression": LogisticRegression(max_iter=1000),
-        }[name]
+        classifier = mlp_classifier(max_iter=67, tol=0, random_state=seed)
+        if name == "LogisticRegression":
+            classifier = LogisticRegression(max_iter=1000)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # 67 epochs, it says, do not suffice
             predicted = classifier.fit(X, Y.argmax(axis=1)).predict(X_test)

@@ -5,7 +5,6 @@ import types
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_digits, load_iris, load_wine
 
 import raw_nn
 
@@ -20,17 +19,6 @@ def random_problem(n, n_in, n_hidden, n_out, seed=0):
     Y = np.eye(n_out)[rng.integers(n_out, size=n)]
     shapes = ((n_in, n_hidden), (n_hidden,), (n_hidden, n_out), (n_out,))
     return X, Y, raw_nn.Params(*map(rng.standard_normal, shapes))
-
-
-def data_set(name):
-    """Return X, standardized but for Iris, and labels, both shuffled; 16 | len(X)."""
-    load = {"iris": load_iris, "wine": load_wine, "digits": load_digits}[name]
-    X, labels = load(return_X_y=True)
-    X = X - X.mean(axis=0)
-    if name != "iris":
-        X /= X.std(axis=0) + (X.std(axis=0) == 0)
-    order = np.random.default_rng(0).permutation(len(X))[: len(X) // 16 * 16]
-    return X[order], labels[order]
 
 
 def complex_step(function, x):

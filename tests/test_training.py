@@ -139,6 +139,7 @@ DATA = [  # argument, value, a word of the error
     ("Y", np.full_like(GOOD_Y, np.nan), "finite"),
     ("Y", NO_LABELS, ""),
     ("Y", [[1.5, -0.5, 0.0]] * 10, ""),
+    ("Y", [[1, 1, 0]] * 10, ""),
     ("params", GOOD._replace(b1=[0.0] * 6), ""),
     ("params", GOOD._replace(b2=np.zeros(3, int)), "float64"),
     ("params", raw_nn.Params(*(theta.astype("f4") for theta in GOOD)), "float64"),

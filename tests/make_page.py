@@ -171,9 +171,6 @@ TABLES = {
 }
 
 
-# ---- The page ----
-
-
 class Walker:
     """Goes through the page and makes each block and table anew."""
 

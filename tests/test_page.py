@@ -108,6 +108,8 @@ def test_the_picture_of_the_chain_rule_has_the_slopes_of_its_functions():
     assert (given["u"], given["v"], given["L"]) == ("3w", "w^2", "u v")
     slopes = {("u", "w"): 3, ("v", "w"): 2 * w, ("L", "u"): v, ("L", "v"): u}
     assert {(a, b): float(text.split("=")[-1]) for a, b, text in labels} == slopes
+    nudges = re.findall(r"\+([\d.]+)", blocks("math", PARTS[6])[0])
+    assert_allclose([float(nudge) for nudge in nudges], 0.001 * np.array([1, 3, 3 * v]))
 
 
 # ---- Shapes ----

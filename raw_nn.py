@@ -189,11 +189,11 @@ def sgd_step(params, X, Y, learning_rate):
     return mean_loss
 
 
-@np.errstate(all="ignore")  # no NumPy warnings: an overflow shows in a loss
+@np.errstate(all="ignore")  # no NumPy warnings: an overflow shows in a later loss
 def train(params, X, Y, rng, batch_size=8, learning_rate=0.003, steps=1000, show=False):
     """Take steps of SGD on params, in place; return the mean loss of each batch (steps,).
 
-    Raises ValueError for bad values, FloatingPointError on divergence: params are spoilt.
+    Raises ValueError for bad values, FloatingPointError if a loss is above a million.
     """
     X, Y = check_data(X, Y, params)
     if batch_size < 1 or steps < 1 or not 0 < learning_rate < math.inf:
@@ -249,7 +249,7 @@ def plot_loss(losses, path, n_classes=3, title="Training loss"):
     axes.figure.savefig(path, dpi=120)
 
 
-@np.errstate(all="ignore")  # no NumPy warnings: an overflow shows in a loss
+@np.errstate(all="ignore")  # no NumPy warnings: an overflow shows in a later loss
 def main(argv=None):
     """Run the command: check the gradient, train on Iris, print the result, draw."""
     parser = argparse.ArgumentParser("raw_nn.py", description=__doc__.splitlines()[0])

@@ -35,8 +35,8 @@ DEFAULTS = {  # of the flags, as the script has them
     for flag, value in re.findall(r'add_argument\("(--\S+)".*?default=(.*?), ', SOURCE)
 }
 # no flag, and another value for each
-CHANGES = ["", "--hidden 7", "--batch-size 120", "--learning-rate 0.01", "--steps 12"]
-CHANGES += ["--seed 4294967295", "--plot other.PNG"]
+CHANGES = ["", "--hidden 1", "--batch-size 120", "--batch-size 1", "--steps 1"]
+CHANGES += ["--seed 4294967295", "--seed 0", "--plot other.PNG", "--learning-rate 0.01"]
 
 
 @pytest.mark.parametrize("flag", CHANGES)
@@ -81,6 +81,7 @@ def test_help_names_each_flag_and_its_default(capsys, monkeypatch):
     assert set(re.findall(r" (--[\w-]+) [A-Z]", text)) == {
         c.split()[0] for c in CHANGES[1:]
     }
+    assert raw_nn.__doc__.splitlines()[0] in text
     train = inspect.signature(raw_nn.train).parameters
     for name, default in DEFAULTS.items():
         assert name not in train or train[name].default == default

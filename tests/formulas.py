@@ -24,6 +24,7 @@ TOKEN = re.compile(
     r"|[A-Za-z](?:_\d|_\\mathrm\{\w+\})?)"
     r"|\\(?:frac|sum|max|arg|exp|log|sqrt|mathbf|top|odot|cdot)|[-+*/^_{}()\[\],=<>]"
 )
+RELATION = re.compile(r"(=|\\approx|\\sim|\\leftarrow)(?![^{]*\})")
 FUNCTIONS = {r"\exp": np.exp, r"\log": np.log, r"\sqrt": np.sqrt}
 
 
@@ -237,12 +238,12 @@ def formulas(display):
         text = text.replace(matrix, "(" + re.sub(r"&|\\\\", ",", matrix) + ")")
     text = re.sub(r"\\(begin|end)\{pmatrix\}|&", "", text)
     lines = re.split(r"\\\\\n|\\q?quad", text)
-    return [line for line in lines if line.strip() and r"\to" not in display]
+    return [line for line in lines if RELATION.search(line)]
 
 
 def check(formula, known):
     """Fail unless all sides of a formula agree, for all values of its indices."""
-    words = re.split(r"(=|\\approx|\\sim|\\leftarrow)(?![^{]*\})", formula)
+    words = RELATION.split(formula)
     sides, relations = [Side(side, known) for side in words[::2]], ["=", *words[1::2]]
     named = [any(token["name"] for token in side.tokens) for side in sides]
     numbers_only = not any(named[1:])

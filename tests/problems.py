@@ -22,10 +22,7 @@ def random_problem(n, n_in, n_hidden, n_out, seed=0):
 
 
 def complex_step(function, x):
-    """Return the slopes of function at x by Im f(x + i epsilon) / epsilon: no rounding.
-
-    The result has the shape of the function's value, then that of x.
-    """
+    """Return the slopes of function at x by Im f(x + i epsilon) / epsilon: no rounding."""
     x = np.array(x, complex)
     slopes = []
     for i in np.ndindex(x.shape):
@@ -43,15 +40,14 @@ def loss_gradient(X, Y, params):
             raw_nn.forward(X, params._replace(**{name: theta})).log_P, Y
         )
 
-    return raw_nn.Params(
-        *(complex_step(loss(k), v) for k, v in params._asdict().items())
-    )
+    slopes = (complex_step(loss(k), v) for k, v in params._asdict().items())
+    return raw_nn.Params(*slopes)
 
 
-def load_script(source, name="edited raw_nn.py"):
+def load_script(source):
     """Return a module of its own from the text of a script."""
     module = types.ModuleType("raw_nn")
-    exec(compile(source, name, "exec"), module.__dict__)  # noqa: S102
+    exec(compile(source, "edited raw_nn.py", "exec"), module.__dict__)  # noqa: S102
     return module
 
 

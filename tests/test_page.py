@@ -1,6 +1,7 @@
 """README.md: up to date, and right where no program writes it. Words are free."""
 
 import builtins
+import itertools
 import keyword
 import re
 
@@ -57,9 +58,13 @@ def test_all_sides_of_the_displayed_formulas_agree(part):
     if part in (2, 9):  # which work with numbers
         names = pasted(part, "before = ")
         known |= {re.sub(r"(?<=[Wb])\d", r"_\g<0>", k): v for k, v in names.items()}
-    for display in blocks("math", PARTS[part]):
-        for formula in formulas.formulas(display):
-            formulas.check(formula, known)
+    inline = re.findall(r"\$`([^`=]{6,}=[^`]+)`\$", FENCE.sub("", PARTS[part]))
+    known_by_name = [
+        f for f in inline if not re.search(r"\\(displ|lamb|log[( ]\(?[a0])|e\^", f)
+    ]
+    displayed = map(formulas.formulas, blocks("math", PARTS[part]))
+    for formula in itertools.chain(known_by_name, *displayed):
+        formulas.check(formula, known)
 
 
 MINUS = str.maketrans("−·", "-*")
@@ -126,6 +131,11 @@ def test_shapes_are_those_of_the_arrays():
     assert len(boxes) == 7
     for name, cell in boxes:
         assert shapes(cell) == [known[name].shape]
+    edges = r'(\w+)(?:\[.*?\])?-->\|"(.*?)"\|(\w+)'
+    for left, label, right in re.findall(edges, blocks("mermaid", PARTS[8])[0]):
+        (line,) = (line for line in NUMBERED.values() if f"dL_d{right} =" in line)
+        label = label.replace("ᵀ", ".T").replace("·", "@")
+        assert f"dL_d{left}" in line and ("@" not in label or label in line)
     shape = r"(?:a shape )?(\(\w+, ?\w+\))"
     products = re.findall(rf"{shape}\s+times\s+{shape}\s+is\s+{shape}", PAGE)
     assert len(products) == 3

@@ -115,7 +115,7 @@ def test_show_prints_ten_times_the_mean_since_the_line_before(
         assert printed[step].split() == f"step {step}: mean loss {mean:.4f}".split()
 
 
-@pytest.mark.parametrize("kind", [list, "int8", "uint8", "bool", "float32", object])
+@pytest.mark.parametrize("kind", [list, "uint8", "bool", "float32", object])
 def test_other_kinds_of_numbers_train_as_floats_do(kind):
     rng = generator()
     X, Y = rng.integers(2, size=(10, 4)), np.eye(3, dtype=int)[rng.integers(3, size=10)]

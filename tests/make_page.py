@@ -55,6 +55,12 @@ def quote(block):
     return name and function(name[1])
 
 
+def first_block(page):
+    """Return the first Python block of part 2 that is pasted."""
+    found = FENCE.findall(parts(page)[2])
+    return next(b for language, b in found if language == "python" and not quote(b))
+
+
 def edited(diff):
     """Return the script with a diff block applied; @@ names a function.
 
@@ -148,7 +154,7 @@ def stages(rows, walker):
 def by_hand(rows, walker):
     """Fill in the results of the example, from the block below it."""
     setup = walker.blocks[9].split("before = ")[0]
-    known = Console(walker.script, *walker.setup, setup).locals
+    known = Console(walker.script, walker.setup, setup).locals
     X, Y, params, gradient = (known[k] for k in ("X", "Y", "params", "gradient"))
     h1, a1, h2, P, log_P = walker.script.forward(X, params)
     da1 = (P - Y) @ params.W2.T
@@ -176,11 +182,11 @@ class Walker:
 
     def __init__(self, page):
         self.page, self.script = page, load_script(SOURCE)
-        self.blocks, self.setup = {}, ()
+        self.blocks, self.setup = {}, first_block(page)
 
     def part(self, number, text):
-        self.number, self.diff, self.output = number, None, None
-        self.console = Console(self.script, *self.setup)
+        self.number, self.edited, self.output = number, self.script, None
+        self.console = Console(self.script, self.setup)
         text = FENCE.sub(self.block, text)
         table = r"^(\|.*\n\|[-:|]+\|\n)((?:\|.*\n)*)"
         return re.sub(table, self.table, text, flags=re.MULTILINE)
@@ -201,31 +207,28 @@ class Walker:
         if quoted := quote(block):
             return quoted
         self.blocks[self.number] = block
-        self.setup = self.setup or ((block,) if self.number == 2 else ())
-        if self.diff:
-            self.console = Console(edited(self.diff), *self.setup)
+        if self.edited is not self.script:
+            self.console = Console(self.edited, self.setup)
         self.output = self.printed = self.console.paste(block)
         return block
 
     def on_bash(self, block):
-        script = edited(self.diff) if self.diff else self.script
         lines = [line for line in block.splitlines() if line.startswith(COMMAND)]
-        self.output = "".join(run_command(script, line) for line in lines)
+        self.output = "".join(run_command(self.edited, line) for line in lines)
         return block
 
     def on_diff(self, block):
-        self.diff, self.output = block, ""
+        self.edited, self.output = edited(block), ""
         return block
 
     def on_text(self, old):
         if self.output is None:
-            self.diff = None
+            self.edited = self.script
         if not self.output:  # run again what was run last
-            script = edited(self.diff) if self.diff else self.script
             if block := self.blocks.get(self.number):
-                self.output = Console(script, *self.setup).paste(block)
+                self.output = Console(self.edited, self.setup).paste(block)
             else:
-                self.output = run_command(script, COMMAND)
+                self.output = run_command(self.edited, COMMAND)
         new, self.output = excerpt(self.output, old), None
         return new
 

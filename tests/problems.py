@@ -1,4 +1,4 @@
-"""Networks, data sets, slopes and edited copies of the script, for several tests."""
+"""Networks, slopes, shapes and edited copies of the script, for several tests."""
 
 import re
 import types

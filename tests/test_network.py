@@ -246,14 +246,12 @@ EDITS = [  # old text, new text, what is wrong then
 @pytest.mark.parametrize(("old", "new", "wrong"), EDITS)
 def test_check_gradient_names_just_what_is_wrong(old, new, wrong):
     script = edited_script((old, new))
-    problems = [
-        given_by_run(seed, hidden) for seed in range(5) for hidden in (1, 20, 10)
-    ]
-    X, Y, params = problems[-1]
+    given = [given_by_run(seed, hidden) for seed in range(5) for hidden in (1, 20, 10)]
+    X, Y, params = given[-1]
     for weight in (0.0, 0.1, 1.0):  # many slopes are 0 at equal weights
         equal = raw_nn.Params(*(np.full_like(theta, weight) for theta in params))
-        problems.append((X, Y, equal))
-    for problem in problems:
+        given.append((X, Y, equal))
+    for problem in given:
         assert script.check_gradient(*problem) == verdict(wrong)
 
 
@@ -291,10 +289,10 @@ def test_a_wrong_array_beside_larger_ones_is_found(scale, wrong):
 
 def hard_to_measure():
     """Yield problems that a measurement at the parameters themselves gets wrong."""
-    for seed in (2792, 4713, 5870, 12385):  # a kink within the nudge
+    for seed in (2792, 4713, 5870, 12385):  # a bend within the nudge
         yield given_by_run(seed)
     X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], np.eye(2)[[0, 1, 1, 0]].tolist()
-    for seed in range(10):  # a sample of zeros, exactly at the kink
+    for seed in range(10):  # a sample of zeros, exactly at the bend
         yield X, Y, raw_nn.init_params(np.random.default_rng(seed), 2, 4, 2)
     W2 = np.array([[40.0, -40.0], [40.0, -40.0]])  # a network that is certain
     params = raw_nn.Params(np.ones((2, 2)), np.zeros(2), W2, np.zeros(2))

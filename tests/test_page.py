@@ -30,10 +30,9 @@ def blocks(language, text=PAGE):
 
 def pasted(part, last=None):
     """Return the names that a prompt knows after the blocks of part 2 and of a part."""
-    before = [block for block in blocks("python", PARTS[2]) if "import" in block][:1]
     code = [b for b in blocks("python", PARTS[part]) if not make_page.quote(b)]
     code = "\n".join(code).split(last or "\0")[0]
-    return Console(raw_nn, *before, code).locals
+    return Console(raw_nn, make_page.first_block(PAGE), code).locals
 
 
 def test_the_page_is_up_to_date():
@@ -177,7 +176,7 @@ def decimals(text):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_decimal_number_in_a_sentence_occurs_in_an_output_table_or_formula(part):
+def test_a_decimal_number_in_a_sentence_occurs_in_a_block_table_or_formula(part):
     text = re.sub(r"Python \d\.\d+", "", PARTS[part])
     sentences = TABLES.sub("", FENCE.sub("", text))
     shown = decimals(" ".join(b for _, b in FENCE.findall(text)))

@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 
 # ---- Data: 150 flowers of three species, four measurements of each in cm ----
 def load_iris_split(seed=1, test_size=0.2):
-    """Return X_train (120, 4), Y_train (120, 3), X_test (30, 4), Y_test (30, 3), mean.
+    """Return X_train (120, 4), X_test (30, 4), Y_train (120, 3), Y_test (30, 3), mean.
 
     X is in cm, minus the mean (4,) of the training samples; Y is one-hot.
     """
@@ -27,7 +27,7 @@ def load_iris_split(seed=1, test_size=0.2):
         X, Y, test_size=test_size, stratify=labels, random_state=seed
     )
     mean = X_train.mean(axis=0)  # the test samples stay unseen
-    return X_train - mean, Y_train, X_test - mean, Y_test, mean
+    return X_train - mean, X_test - mean, Y_train, Y_test, mean
 
 
 class Params(NamedTuple):
@@ -56,7 +56,7 @@ def relu(h):
 
 
 def softmax(h):
-    """Return P and log_P of logits h (n, out), less the largest: exp cannot overflow."""
+    """Return P and log_P of logits h (n, out); exp cannot overflow, since s <= 0."""
     s = h - h.max(axis=-1, keepdims=True)  # (n, out) (2)
     e = np.exp(s)  # (n, out) (3)
     total = e.sum(axis=-1, keepdims=True)  # (n, 1) (4)
@@ -81,10 +81,10 @@ def nll_loss(log_P, Y):
     return -(Y * log_P).sum()  # (11)
 
 
-def numeric_gradient(X, Y, params, epsilon=1e-7):
+def numeric_gradient(X, Y, params, epsilon=1e-6):
     """Return the gradient of nll_loss as Params, measured by nudges to both sides."""
     nudged = Params(*[np.array(theta, float) for theta in params])  # a copy
-    gradient = Params(*[np.zeros(theta.shape) for theta in nudged])
+    gradient = Params(*map(np.zeros_like, nudged))
     for theta, dL_dtheta in zip(nudged, gradient):
         for i in np.ndindex(theta.shape):  # each place: (0, 0), (0, 1), ...
             kept = theta[i]
@@ -101,6 +101,8 @@ def numeric_gradient(X, Y, params, epsilon=1e-7):
 def backward(X, Y, activations, params):
     """Return the gradient of nll_loss as Params; each row of Y (n, out) sums to 1."""
     h1, a1, P, W2 = activations.h1, activations.a1, activations.P, params.W2
+    if np.ndim(X) != 2 or np.shape(Y) != P.shape:  # one sample: X[None], Y[None]
+        raise ValueError("X and Y must be tables, with a row for each sample")
     # The output layer: what it said minus what is true, then what led to it.
     dL_dh2 = P - Y  # (n, out) (13)
     dL_dW2 = a1.T @ dL_dh2  # (14)
@@ -115,44 +117,25 @@ def backward(X, Y, activations, params):
     return Params(dL_dW1, dL_db1, dL_dW2, dL_db2)
 
 
-# ---- Checks: is the derived gradient right? Does what is handed in fit together? ----
+# ---- Check: does the derived gradient agree with nudges? ----
 def check_gradient(X, Y, params):
-    """Return a text such as "W1 ok, b1 WRONG, ...": does backward agree with nudges?"""
+    """Return a text such as "W1 ok, b1 WRONG, ...": a verdict on each array."""
     X, Y = check_data(X, Y, params)
-    # A nudge across a bend of ReLU, where h1 is 0, measures no slope. So look beside
-    # params: of ten points near them, at the one that is farthest from any bend.
-    rng = np.random.default_rng(0)
-    points = [
-        Params(*[theta + 0.1 * rng.standard_normal(theta.shape) for theta in params])
-        for _ in range(10)
-    ]
+    # A nudge across a bend of ReLU, where h1 is 0, measures a mixture of two slopes.
+    # So of ten points beside params take the one whose h1 stay farthest from 0.
+    rng, points = np.random.default_rng(0), []
+    for _ in range(10):
+        points.append(Params(*[t + 0.1 * rng.standard_normal(t.shape) for t in params]))
     point = max(points, key=lambda p: np.abs(forward(X, p).h1).min())
     derived = backward(X, Y, forward(X, point), point)
     measured = numeric_gradient(X, Y, point)
-    tiny = 1e-8 * (1 + nll_loss(forward(X, point).log_P, Y))  # what rounding may do
+    rounding = 1e-8 * (1 + nll_loss(forward(X, point).log_P, Y))
     verdicts = []
     for name, d, m in zip(Params._fields, derived, measured):
-        ok = d.shape == m.shape and np.allclose(d, m, 0, 1e-6 * np.abs(m).max() + tiny)
+        allowed = 1e-6 * np.abs(m).max() + rounding
+        ok = d.shape == m.shape and (np.abs(d - m) <= allowed).all()
         verdicts.append(f"{name} ok" if ok else f"{name} WRONG")
     return ", ".join(verdicts)
-
-
-def check_data(X, Y, params):
-    """Return X and Y as arrays of floats; refuse common mistakes by a ValueError."""
-    if not all(isinstance(a, np.ndarray) and a.dtype == np.float64 for a in params):
-        raise ValueError("params must be NumPy arrays of float64")
-    for W, b in zip(params[::2], params[1::2]):  # (W1, b1), (W2, b2)
-        if b.shape != W.shape[1:]:  # a bias for each column
-            raise ValueError(f"weights {W.shape} and biases {b.shape} do not fit")
-    X, Y = np.asarray(X, float), np.asarray(Y, float)
-    n, n_in, n_out = len(X), len(params[0]), len(params[-1])
-    if n == 0 or X.shape != (n, n_in) or Y.shape != (n, n_out):
-        raise ValueError(f"X {X.shape}, Y {Y.shape} must be (n, {n_in}), (n, {n_out})")
-    if not all(np.isfinite(array).all() for array in (X, Y, *params)):
-        raise ValueError("X, Y and params must be finite, with no NaN")
-    if not np.allclose(Y.sum(axis=1), 1) or (Y < 0).any():
-        raise ValueError("each row of Y must sum to 1, with no entry below 0")
-    return X, Y
 
 
 # ---- Initial weights: random, so that no unit is a copy of another ----
@@ -189,47 +172,63 @@ def sgd_step(params, X, Y, learning_rate):
     return mean_loss
 
 
-@np.errstate(all="ignore")  # no NumPy warnings: an overflow shows in a later loss
+@np.errstate(over="ignore", under="ignore", invalid="ignore")  # the loss shows them
 def train(params, X, Y, rng, batch_size=8, learning_rate=0.003, steps=1000, show=False):
     """Take steps of SGD on params, in place; return the mean loss of each batch (steps,).
 
-    Raises ValueError for bad values, FloatingPointError if a loss is above a million.
+    ValueError for what it cannot train on, FloatingPointError for a loss of a million.
     """
     X, Y = check_data(X, Y, params)
     if batch_size < 1 or steps < 1 or not 0 < learning_rate < math.inf:
-        raise ValueError("batch_size and steps must be >= 1, learning_rate positive")
-    batches = minibatches(rng, X, Y, batch_size)
-    tenths = {math.ceil(steps * i / 10) for i in range(1, 11)}  # where to print
-    losses, last = np.empty(steps), 0
-    for step in range(1, steps + 1):
-        X_batch, Y_batch = next(batches)
-        loss = sgd_step(params, X_batch, Y_batch, learning_rate)
-        if not abs(loss) < 1e6:  # nor is nan
-            raise FloatingPointError(f"step {step}: loss too large, lower the rate")
-        losses[step - 1] = loss
-        if show and step in tenths:  # print the mean since the line before
-            mean = losses[last:step].mean()
+        raise ValueError("batch_size, steps must be >= 1, learning_rate > 0 and finite")
+    shown = {math.ceil(steps * i / 10) for i in range(1, 11)} if show else ()
+    losses = np.empty(steps)
+    for step, batch in zip(range(1, steps + 1), minibatches(rng, X, Y, batch_size)):
+        losses[step - 1] = sgd_step(params, *batch, learning_rate)
+        if not abs(losses[step - 1]) < 1e6:  # or nan, which is never below
+            advice = "scale the features or lower the rate, and draw new params"
+            raise FloatingPointError(f"step {step}: loss too large: {advice}")
+        if step in shown:
+            mean = losses[step - math.ceil(steps / 10) : step].mean()
             print(f"step {step:4}: mean loss {mean:.4f}", flush=True)
-            last = step
     return losses
 
 
 # ---- Prediction: the trained network, used ----
 def predict(X, params):
     """Return the most probable class of each sample in X (n, in), or of one (in,)."""
+    X = np.asarray(X, float)
+    if not all(np.isfinite(array).all() for array in (X, *params)):
+        raise ValueError("X and params must be finite, with no NaN")
     return forward(X, params).P.argmax(axis=-1)  # (n,) (24)
 
 
 def accuracy(X, Y, params):
     """Return the fraction of samples X (n, in) whose class in Y (n, out) is predicted."""
     X, Y = check_data(X, Y, params)
-    return np.mean(predict(X, params) == np.argmax(Y, axis=1))  # (25)
+    return np.mean(predict(X, params) == Y.argmax(axis=-1))  # (25)
 
 
-# ==== The network is complete. Below are only the picture and the command. ============
+# ==== The network is complete. Below: the guard of data, the picture, the command. ====
+def check_data(X, Y, params):
+    """Return X and Y as floats, each row of Y with the sum 1; ValueError for mistakes."""
+    if not all(isinstance(a, np.ndarray) and a.dtype == np.float64 for a in params):
+        raise ValueError("params must be NumPy arrays of float64")
+    if any(b.shape != W.shape[1:] for W, b in zip(params[::2], params[1::2])):
+        raise ValueError("each bias array must be a row, with one for each column of W")
+    X, Y = np.asarray(X, float), np.asarray(Y, float)
+    n_in = len(params[0]) if X.ndim < 3 else math.prod(X.shape[1:])  # a picture's size
+    if X.ndim != 2 or len(X) == 0 or X.shape[1] != n_in:
+        raise ValueError(f"X {X.shape} must be (n, {n_in}): a row of {n_in} per sample")
+    if not all(np.isfinite(array).all() for array in (X, Y, *params)):
+        raise ValueError("X, Y and params must be finite, with no NaN")
+    need = (len(X), len(forward(X[0], params).P))
+    if Y.shape != need or not np.allclose(Y.sum(axis=1), 1) or (Y < 0).any():
+        raise ValueError(f"Y {Y.shape} must be {need} for X {X.shape}: rows >= 0, sum 1")
+    return X, Y / Y.sum(axis=1, keepdims=True)
 
 
-def plot_loss(losses, path, n_classes=3, title="Training loss"):
+def plot_loss(losses, path, n_classes, title="Training loss"):
     """Draw the losses (steps,) from train, and their running mean, as a .png file."""
     steps = np.arange(1, len(losses) + 1)
     window = min(math.ceil(len(losses) / 20), 1000)
@@ -237,22 +236,21 @@ def plot_loss(losses, path, n_classes=3, title="Training loss"):
     middles = steps[: len(means)] + (window - 1) / 2
     chance = np.log(n_classes)
     dot = "." if len(losses) <= 20 else ""  # a line through few points is hard to see
-    axes = Figure(figsize=(9, 5)).subplots()
-    axes.figure.subplots_adjust(left=0.07, bottom=0.1, right=0.97, top=0.92)
+    figure = Figure(figsize=(9, 5))
+    axes = figure.add_axes((0.07, 0.1, 0.9, 0.82), xmargin=0)
     axes.plot(steps, losses, c="0.75", marker=dot, lw=0.8, label="mini-batch")
     axes.plot(middles, means, c="tab:blue", lw=2.5, label=f"running mean of {window}")
     axes.axhline(chance, c="k", ls="--", label=f"chance: ln {n_classes} = {chance:.4f}")
-    axes.set(xlabel="step", ylabel="mean loss per sample (nats)")
-    axes.set(xmargin=0, ylim=(0, None))
+    axes.set(xlabel="step", ylabel="mean loss per sample (nats)", ylim=(0, None))
     axes.set_title(title, fontsize="medium")
     axes.legend()
-    axes.figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120)
 
 
-@np.errstate(all="ignore")  # no NumPy warnings: an overflow shows in a later loss
+@np.errstate(over="ignore", under="ignore", invalid="ignore")  # the loss shows them
 def main(argv=None):
     """Run the command: check the gradient, train on Iris, print the result, draw."""
-    parser = argparse.ArgumentParser("raw_nn.py", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("raw_nn.py", description=__doc__)
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     parser.add_argument("--hidden", type=int, default=20, help="number of hidden units")
     parser.add_argument("--batch-size", type=int, default=8, help="samples per step")
@@ -267,30 +265,32 @@ def main(argv=None):
         parser.error("the seed must be from 0 to 2**32 - 1")
     if args.plot.suffix.lower() != ".png" or not args.plot.parent.is_dir():
         parser.error("the picture must be a .png file in a folder that exists")
-    X, Y, X_test, Y_test, _ = load_iris_split(args.seed)
+    X, X_test, Y, Y_test, _ = load_iris_split(args.seed)
     if not 1 <= args.batch_size <= len(X):
         parser.error(f"the batch size must be from 1 to {len(X)}")
     rng = np.random.default_rng(args.seed)
     params = init_params(rng, 4, args.hidden, 3)
-    small = init_params(np.random.default_rng(args.seed), 4, 10, 3)  # quick to check
+    # What is checked is this network; of a larger one, a part of 20 units.
+    checked = init_params(np.random.default_rng(args.seed), 4, min(args.hidden, 20), 3)
     rate, size = args.learning_rate, args.batch_size
     settings = f"batch size {size}, learning rate {rate}, seed {args.seed}"
     print(f"Iris: {len(X)} training samples, {len(X_test)} test samples")
     print(f"network: 4 inputs -> {args.hidden} hidden units -> 3 classes")
     print(f"training: {args.steps} steps, {settings}")
     print(f"chance: a mean loss of ln 3 = {np.log(3):.4f} nats")
-    print("gradient check:", check_gradient(X[:8], Y[:8], small), flush=True)
+    print("gradient check:", check_gradient(X[:8], Y[:8], checked), flush=True)
     try:
         losses = train(params, X, Y, rng, size, rate, args.steps, show=True)
+        scores = []
         for name, data, truth in (("training", X, Y), ("test", X_test, Y_test)):
             mean_loss = nll_loss(forward(data, params).log_P, truth) / len(data)
-            if not mean_loss <= 1000:  # nor is nan
-                raise FloatingPointError("loss above 1000, lower the rate")
+            if not mean_loss <= 1000:  # or nan, which is never below
+                raise FloatingPointError("loss above 1000 at the end: lower the rate")
             n, share = len(data), accuracy(data, truth, params)
-            score = f"accuracy {100 * share:.1f} % ({share * n:.0f}/{n})"
-            print(f"{name} set: mean loss {mean_loss:.4f}, {score}")
-        title = f"{args.hidden} hidden units, {settings}: test {score}"
-        plot_loss(losses, args.plot, title=title)
+            scores.append(f"accuracy {100 * share:.1f} % ({share * n:.0f}/{n})")
+            print(f"{name} set: mean loss {mean_loss:.4f}, {scores[-1]}")
+        title = f"{args.hidden} hidden units, {settings}: test {scores[-1]}"
+        plot_loss(losses, args.plot, n_classes=3, title=title)
     except (FloatingPointError, OSError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     print(f"loss curve: {args.plot}")

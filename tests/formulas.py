@@ -10,7 +10,7 @@ import re
 import numpy as np
 from make_page import NUMBERED
 from numpy.testing import assert_allclose
-from problems import complex_step, loss_gradient, random_problem
+from networks import complex_step, loss_gradient, random_problem
 
 import raw_nn
 

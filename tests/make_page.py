@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT)]
 
 import measure
 import numpy as np
-from problems import SOURCE, load_script
+from networks import SOURCE, load_script
 
 README = ROOT / "README.md"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -43,7 +43,7 @@ def mlp_classifier(**settings):
 
 def wrong_flowers(name, seed):
     """Return how many of the 30 test flowers a method gets wrong on a split."""
-    X, Y, X_test, Y_test, _ = raw_nn.load_iris_split(seed)
+    X, X_test, Y, Y_test, _ = raw_nn.load_iris_split(seed)
     if name == "raw_nn":
         rng = np.random.default_rng(seed)
         params = raw_nn.init_params(rng, 4, 20, 3)
@@ -103,7 +103,7 @@ def command(*call):
 
 def measure_speed():
     warnings.simplefilter("ignore")  # MLPClassifier warns that it has not converged
-    rng, (X, Y, *_) = np.random.default_rng, raw_nn.load_iris_split()
+    rng, (X, _, Y, *_) = np.random.default_rng, raw_nn.load_iris_split()
     mlp = mlp_classifier(max_iter=67, tol=0, n_iter_no_change=1000)
 
     def iris():

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
-from problems import ROOT, SOURCE, edited_script
+from networks import ROOT, SOURCE, edited_script
 
 import raw_nn
 
@@ -51,7 +51,7 @@ def test_the_command_prints_and_draws_what_the_functions_give(
     given = DEFAULTS | ({name: type(DEFAULTS[name])(value)} if flag else {})
     size, rate, steps = given["batch_size"], given["learning_rate"], given["steps"]
     hidden, seed, plot = given["hidden"], given["seed"], given["plot"]
-    X, Y, X_test, Y_test, _ = raw_nn.load_iris_split(seed)
+    X, X_test, Y, Y_test, _ = raw_nn.load_iris_split(seed)
     rng = np.random.default_rng(seed)
     params = raw_nn.init_params(rng, 4, hidden, 3)
     losses = raw_nn.train(params, X, Y, rng, size, rate, steps)

@@ -7,10 +7,10 @@ import inspect
 import re
 
 import numpy as np
-import problems
+import networks
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from problems import SOURCE, edited_script, loss_gradient, random_problem
+from networks import SOURCE, edited_script, loss_gradient, random_problem
 from scipy.special import log_softmax as scipy_log_softmax
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.neural_network import MLPClassifier
@@ -79,7 +79,7 @@ def test_init_params_draws_w1_then_w2_and_nothing_else():
 
 def test_the_split_has_one_hot_floats_and_equal_shares():
     for given, shares in (({}, (40, 10)), ({"test_size": 0.5}, (25, 25))):
-        _, Y, _, Y_test, _ = raw_nn.load_iris_split(seed=2**32 - 1, **given)
+        _, _, Y, Y_test, _ = raw_nn.load_iris_split(seed=2**32 - 1, **given)
         for labels, share in zip((Y, Y_test), shares):
             assert labels.dtype == float
             assert sorted(map(list, labels)) == sorted(np.eye(3).tolist() * share)
@@ -91,7 +91,7 @@ def test_with_the_mean_of_the_training_samples_added_it_is_iris(seed):
         rows = np.column_stack([np.round(X, 9), labels])
         return rows[np.lexsort(rows.T)]
 
-    X, Y, X_test, Y_test, mean = raw_nn.load_iris_split(seed)
+    X, X_test, Y, Y_test, mean = raw_nn.load_iris_split(seed)
     assert_allclose(X.mean(axis=0), 0, atol=1e-14)
     assert np.all(np.abs(X_test.mean(axis=0)) > 1e-4)
     whole = np.vstack([X, X_test]) + mean, np.vstack([Y, Y_test]).argmax(axis=1)
@@ -209,7 +209,7 @@ def test_numeric_gradient_nudges_integer_parameters_too():  # 0 + 1e-7 must not 
 
 def given_by_run(seed, hidden=10):
     """What a run with this seed gives to check_gradient."""
-    X, Y, *_ = raw_nn.load_iris_split(seed)
+    X, _, Y, *_ = raw_nn.load_iris_split(seed)
     return X[:8], Y[:8], raw_nn.init_params(np.random.default_rng(seed), 4, hidden, 3)
 
 
@@ -316,15 +316,15 @@ def test_a_right_gradient_is_not_called_wrong(problem):
 
 
 def test_comments_name_the_shapes_of_the_arrays():
-    known = problems.arrays_of_a_step()
+    known = networks.arrays_of_a_step()
     pattern = r"^ *(\w+)(?:, \w+)?(?: = .*|: np\.ndarray)  # (\(.*)$"
     lines = re.findall(pattern, SOURCE.split("class Params")[1], re.MULTILINE)
     named = [
-        (name, text) for name, text in lines if name in known and problems.shapes(text)
+        (name, text) for name, text in lines if name in known and networks.shapes(text)
     ]
     assert len(named) > 15
     for name, text in named:
-        assert problems.shapes(text)[0] == known[name].shape, name
+        assert networks.shapes(text)[0] == known[name].shape, name
 
 
 def test_docstrings_name_the_shapes_of_arguments_and_results_in_their_order():
@@ -343,7 +343,7 @@ def test_docstrings_name_the_shapes_of_arguments_and_results_in_their_order():
         ("plot_loss", [np.ones(5)], ()),
     ):
         named = inspect.getdoc(getattr(raw_nn, function))
-        named = problems.shapes(named, n_in=4, n_out=3, steps=5)
+        named = networks.shapes(named, n_in=4, n_out=3, steps=5)
         assert named == [array.shape for array in (*given, *returned)], function
 
 

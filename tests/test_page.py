@@ -9,11 +9,11 @@ import formulas
 import make_page
 import measure
 import numpy as np
-import problems
+import networks
 import pytest
 from make_page import FENCE, NUMBERED, Console
 from numpy.testing import assert_allclose
-from problems import ROOT, SOURCE, complex_step, random_problem, shapes
+from networks import ROOT, SOURCE, complex_step, random_problem, shapes
 
 import raw_nn
 
@@ -120,7 +120,7 @@ def test_the_picture_of_the_chain_rule_has_the_slopes_of_its_functions():
 
 
 def test_shapes_are_those_of_the_arrays():
-    known = problems.arrays_of_a_step()
+    known = networks.arrays_of_a_step()
     rows = [line.strip("|").split("|") for line in TABLES.findall(PARTS[4])]
     for _, _, cell, names in rows[2:]:
         wanted = [known[name].shape for name in re.findall(r"`(\w+)`", names)]

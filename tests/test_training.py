@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from problems import loss_gradient, random_problem
+from networks import loss_gradient, random_problem
 
 import raw_nn
 
@@ -217,7 +217,7 @@ def test_divergence_shows_no_warning_of_numpy_and_leaves_its_settings(mode):
 def test_the_loss_starts_near_chance_and_falls():
     first, last = [], []
     for seed in range(20):
-        X, Y, *_ = raw_nn.load_iris_split(seed)
+        X, _, Y, *_ = raw_nn.load_iris_split(seed)
         params = raw_nn.init_params(generator(seed), 4, 20, 3)
         losses = raw_nn.train(params, X, Y, generator(seed))
         first.append(losses[0])

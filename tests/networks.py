@@ -71,7 +71,7 @@ def shapes(text, **sizes):
 
 def arrays_of_a_step():
     """Return the arrays of a step on eight flowers by their names in the script."""
-    X, Y, *_ = raw_nn.load_iris_split()
+    X, _, Y, *_ = raw_nn.load_iris_split()
     found = {"X": X[:8], "Y": Y[:8]}
     params = raw_nn.init_params(np.random.default_rng(1), 4, 20, 3)
     activations = raw_nn.forward(X[:8], params)

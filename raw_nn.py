@@ -222,9 +222,9 @@ def check_data(X, Y, params):
         raise ValueError(f"X {X.shape} must be (n, {n_in}): a row of {n_in} per sample")
     if not all(np.isfinite(array).all() for array in (X, Y, *params)):
         raise ValueError("X, Y and params must be finite, with no NaN")
-    need = (len(X), len(forward(X[0], params).P))
-    if Y.shape != need or not np.allclose(Y.sum(axis=1), 1) or (Y < 0).any():
-        raise ValueError(f"Y {Y.shape} must be {need} for X {X.shape}: rows >= 0, sum 1")
+    fit = (len(X), len(forward(X[0], params).P))
+    if Y.shape != fit or not np.allclose(Y.sum(axis=1), 1) or (Y < 0).any():
+        raise ValueError(f"Y {Y.shape} must be {fit} for X {X.shape}: rows >= 0, sum 1")
     return X, Y / Y.sum(axis=1, keepdims=True)
 
 

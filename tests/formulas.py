@@ -4,13 +4,14 @@ Names and functions mean what the script computes, derivatives what the complex 
 gives; the rest follows from the LaTeX. A sign or index wrong on the page is wrong here.
 """
 
+import functools
 import itertools
 import re
 
 import numpy as np
 from make_page import NUMBERED
-from numpy.testing import assert_allclose
 from networks import complex_step, loss_gradient, random_problem
+from numpy.testing import assert_allclose
 
 import raw_nn
 
@@ -81,6 +82,10 @@ class Side:
                 value = value.T if self.take(r"\top") else value ** self.factor()
         return value
 
+    def meaning(self, name):
+        assert name in self.known, f"give {name} a value: meanings() in formulas.py"
+        return self.known[name]
+
     def values(self, end):
         values = [self.expression()]
         while self.take(","):
@@ -96,6 +101,8 @@ class Side:
     def element(self, array, names):
         if np.ndim(array) == 2 and names in (["j"], ["q"]):  # of a single sample
             return array[ROW, self.indices[names[0]]]
+        missing = [name for name in names if name not in self.indices]
+        assert not missing, f"give the index {missing} a size: SIZES in formulas.py"
         return np.asarray(array)[tuple(self.indices[name] for name in names)]
 
     def braces(self):
@@ -119,10 +126,10 @@ class Side:
         if token["below"]:
             names = [re.sub(r"\[.*", "", token[k]) for k in ("above", "below")]
             indices = re.findall(r"(?<=[\[,])\w", token["above"] + token["below"])
-            slopes = self.known[tuple(names)]
+            slopes = self.meaning(tuple(names))
             return self.element(slopes, indices) if indices else slopes
         if token["name"]:
-            value = self.indices.get(word, self.known.get(word))
+            value = self.indices[word] if word in self.indices else self.meaning(word)
             return value(self.indices.get("i")) if word.startswith("L_") else value
         if word == "(":
             values = self.values(")")
@@ -154,14 +161,22 @@ class Generator:
         return np.array([low, high])
 
 
+class Names(dict):
+    """What numbered lines have set."""
+
+    def __missing__(self, name):
+        raise AssertionError(f"no line sets {name!r}: change meanings() in formulas.py")
+
+
 def run(names, *numbers):
     """Execute the script's lines with these numbers; return names and what they set."""
     for number in numbers:
         line = NUMBERED[number].strip().replace("return ", "drawn = ")
         exec(line, vars(raw_nn).copy(), names)  # noqa: S102
-    return names
+    return Names(names)
 
 
+@functools.cache
 def meanings(squared=False):
     """Return {LaTeX: value} of names, and {(above, below): slopes} of derivatives.
 
@@ -177,35 +192,23 @@ def meanings(squared=False):
     drawn = run({"n_in": 4, "n_out": 3, "rng": Generator()}, 20, 21)
     stepped, nudge = raw_nn.Params(*map(np.copy, params)), 1e-5 * np.eye(3)
     known |= {"x": X[ROW], "h": h2[ROW], "p": P[ROW], "y": y, "s": softmax["s"], "n": 5}
-    known |= {
-        "e": softmax["e"],
-        r"\mathrm{total}": softmax["total"][0],
-        "L": raw_nn.nll_loss(log_P, Y),
-    }
+    known |= {"e": softmax["e"], r"\mathrm{total}": softmax["total"][0]}
+    known |= {"Z": np.exp(h2[ROW]).sum(), "t": h2[ROW].max()}
+    known |= {"L": raw_nn.nll_loss(log_P, Y)}
     known |= {r"\ell": -log_P[ROW] @ y, r"\mathrm{ReLU}": raw_nn.relu}
     known |= {r"\mathrm{softmax}": lambda h: raw_nn.softmax(h)[0]}
     known |= {r"\mathrm{predict}": lambda X: raw_nn.predict(X, params)}
     known |= {r"\mathrm{accuracy}": raw_nn.accuracy(X, Y, params)}
-    known |= {"A": a1, "B": W2, "W": W2, "b": b2, "H": h2, "c": 0.7}  # a linear layer
-    known |= {
-        "S": np.exp(h2[ROW]).sum(),
-        "u": 6.0,
-        "v": 4.0,
-        r"\delta": 0.3,
-        r"\gamma": 0.2,
-        r"\varepsilon": 1e-5,
-    }
+    known |= {"A": a1, "B": W2, "W": W2, "b": b2, "H": h2}  # a linear layer
+    known |= {"w": 2.0, "u": 6.0, "v": 4.0, "f": 24.0}  # of the chain rule
+    known |= {r"\delta": 0.3, r"\gamma": 0.2, r"\varepsilon": 1e-5}
     known |= {r"\bar{L}": raw_nn.sgd_step(stepped, X, Y, 0.003), r"\eta": 0.003}
     known |= {r"\theta": b2, r"\leftarrow": stepped.b2, r"\sim": drawn["drawn"]}
     known |= {r"L_\mathrm{up}": lambda i: from_h2(a1 @ W2 + b2 + nudge[i])}
     known |= {r"L_\mathrm{down}": lambda i: from_h2(a1 @ W2 + b2 - nudge[i])}
     known |= {r"L_\mathrm{after}": lambda _: from_h2(a1 @ W2 + stepped.b2)}
-    known |= {
-        r"n_\mathrm{in}": 4,
-        r"n_\mathrm{out}": 3,
-        "U": lambda *ends: np.array(ends),
-    }
-    known |= {r"\mathrm{bound}": drawn["bound"]}
+    known |= {r"n_\mathrm{in}": 4, r"n_\mathrm{out}": 3}
+    known |= {r"\mathrm{bound}": drawn["bound"], "U": lambda *ends: np.array(ends)}
 
     def from_h2(h2):
         return raw_nn.nll_loss(raw_nn.softmax(h2)[1], Y)
@@ -223,7 +226,6 @@ def meanings(squared=False):
         slopes[name] = slopes[meant]
     known |= {("L", name): slope for name, slope in slopes.items()}
     known |= {"G": slopes["h_2"], "g": slopes["b_2"]}
-    known["p", "h"] = complex_step(lambda h: raw_nn.softmax(h)[0], h2[ROW])
     known[r"\ell", "h"] = complex_step(sample_loss, h2[ROW])
     return known
 
@@ -234,6 +236,7 @@ def meanings(squared=False):
 def formulas(display):
     """Return the formulas of a displayed block, without their numbers."""
     text = re.sub(r"\\(begin|end)\{align\}|\\tag\{\d+\}|(?<!\\)\\ ", "", display)
+    text = text.replace("\\\\\n&=", "=")  # a line that goes on
     for matrix in re.findall(r"\\begin\{pmatrix\}(.*?)\\end\{pmatrix\}", text):
         text = text.replace(matrix, "(" + re.sub(r"&|\\\\", ",", matrix) + ")")
     text = re.sub(r"\\(begin|end)\{pmatrix\}|&", "", text)

@@ -3,12 +3,12 @@
 python tests/make_page.py            writes the page anew
 python tests/make_page.py --check    writes nothing; its exit status is 1 if it would
 
-tests/README.md says how the page has to be laid out for this. Each part is run in a
-new Python, which begins with the first Python block of part 2.
+tests/README.md says how the page has to be laid out for this.
 """
 
 import code
 import contextlib
+import functools
 import io
 import os
 import re
@@ -26,16 +26,19 @@ from networks import SOURCE, load_script
 
 README = ROOT / "README.md"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+TABLE = re.compile(r"^(\|.*\n\|[-:|]+\|\n)((?:\|.*\n)*)", re.MULTILINE)
 COMMAND = ".venv/bin/python raw_nn.py"
 NUMBERED = {
     int(number): line
     for line, number in re.findall(r"^(.* \((\d+)\))$", SOURCE, re.MULTILINE)
 }
+IMPORTS = "import numpy as np\nimport raw_nn\n"
 
 
 def parts(text):
-    """Return {number: text} of the page; what stands before part 1 is number 0."""
-    return dict(enumerate(re.split(r"^(?=## \d+\. )", text, flags=re.MULTILINE)))
+    """Return {title: text} of the page; that of what stands before part 1 is empty."""
+    texts = re.split(r"^(?=## \d+\. )", text, flags=re.MULTILINE)
+    return {re.sub(r"^## \d+\. |\n.*|^#.*", "", t, flags=re.DOTALL): t for t in texts}
 
 
 def function(name, source=SOURCE):
@@ -43,6 +46,14 @@ def function(name, source=SOURCE):
     pattern = rf"^(?:def|class) {name}\b.*?(?=^\S|\Z)"
     found = re.search(pattern, source, re.MULTILINE | re.DOTALL)
     return found and found[0].rstrip() + "\n"
+
+
+def linked(found):
+    """Return a link to the lines of a function of the script."""
+    before, text = SOURCE.split(function(found[1]))
+    first = before.count("\n") + 1
+    last = SOURCE.count("\n") - text.count("\n")
+    return f"[`{found[1]}`](raw_nn.py#L{first}-L{last})"
 
 
 def quote(block):
@@ -55,12 +66,7 @@ def quote(block):
     return name and function(name[1])
 
 
-def first_block(page):
-    """Return the first Python block of part 2 that is pasted."""
-    found = FENCE.findall(parts(page)[2])
-    return next(b for language, b in found if language == "python" and not quote(b))
-
-
+@functools.cache
 def edited(diff):
     """Return the script with a diff block applied; @@ names a function.
 
@@ -75,7 +81,7 @@ def edited(diff):
         whole = function(name, source) or ""
         found = re.findall(old, whole, re.MULTILINE)
         if len(found) != 1:
-            sys.exit(f"this diff does not fit {name}:\n{hunk}")
+            raise ValueError(f"this diff does not fit {name}:\n{hunk}")
         source = source.replace(whole, whole.replace(found[0], new))
     return load_script(source)
 
@@ -104,7 +110,8 @@ class Console(code.InteractiveConsole):
     showsyntaxerror = showtraceback
 
 
-def run_command(script, line):
+@functools.cache
+def run_command(script, line=COMMAND):
     """Return all that a command line prints with this script."""
     out = io.StringIO()
     printed = contextlib.redirect_stdout(out), contextlib.redirect_stderr(out)
@@ -124,6 +131,49 @@ def excerpt(output, old):
 
 
 # ---- Tables: their headings, and what makes their rows anew ----
+
+
+def networks(page):
+    """Return {letter: (script, number of the changed line)} of the puzzle."""
+    pattern = r"^\*\*(\w)\*\*\n\n```diff\n(.*?)^```"
+    diffs = dict(re.findall(pattern, page, re.MULTILINE | re.DOTALL))
+    found = {}
+    for letter, diff in diffs.items():
+        (line,) = re.findall(r"^-(.*)", diff, re.MULTILINE)
+        (number,) = (n for n, text in NUMBERED.items() if text.startswith(line + " "))
+        found[letter] = edited(diff), number
+    return found
+
+
+def puzzle(rows, walker):
+    """Fill in what the command prints with each network."""
+    for letter, *_ in rows:
+        script, _ = networks(walker.page).get(letter.strip("*"), (walker.script, None))
+        printed = run_command(script)
+        training, test = re.findall(r"set: mean loss (\S+),", printed)
+        right = re.search(r"test set.*\((\d+)/(\d+)\)", printed)
+        yield letter, training, test, f"{right[1]} of {right[2]}"
+
+
+def solved(rows, walker):
+    """Fill in which arrays the check names for each wrong network."""
+    for letter, _, _, words in rows:
+        script, number = networks(walker.page)[letter.strip("*")]
+        wrong = re.findall(r"(\w+) WRONG", run_command(script))
+        yield letter, f"({number})", ", ".join(f"`{name}`" for name in wrong), words
+
+
+def luck(rows, _):
+    """Fill in what was measured on other splits."""
+    for letter, *_ in rows:
+        yield letter, *measure.luck(letter.strip("*"))
+
+
+def weights(layer, rows, walker):
+    """Fill in the weights and biases of a layer of the first network."""
+    known = walker.console.locals
+    for (label, *_), numbers in zip(rows, [*known[f"W{layer}"], known[f"b{layer}"]]):
+        yield label, *(f"{x:g}".replace("-", "−") for x in numbers)
 
 
 def heart(_, walker):
@@ -146,15 +196,15 @@ def operations(rows, walker):
 
 def stages(rows, walker):
     """Fill in what the finished file prints for each stage."""
-    printed = dict(line.split(" ", 1) for line in walker.printed.splitlines())
-    for stage, words, _ in rows:
-        yield stage, words, f"`{printed[stage]}`"
+    (printed,) = (text for text in walker.prints if text.startswith(rows[0][0]))
+    printed = dict(line.split(" ", 1) for line in printed.splitlines())
+    for *cells, _ in rows:
+        yield *cells, f"`{printed[cells[0]]}`"
 
 
 def by_hand(rows, walker):
     """Fill in the results of the example, from the block below it."""
-    setup = walker.blocks[9].split("before = ")[0]
-    known = Console(walker.script, walker.setup, setup).locals
+    known = Console(walker.script, IMPORTS + walker.last.split("before = ")[0]).locals
     X, Y, params, gradient = (known[k] for k in ("X", "Y", "params", "gradient"))
     h1, a1, h2, P, log_P = walker.script.forward(X, params)
     da1 = (P - Y) @ params.W2.T
@@ -162,12 +212,17 @@ def by_hand(rows, walker):
     found += [gradient.b2, da1, da1 * (h1 > 0), gradient.W1, gradient.b1]
     for what, words, _ in rows:
         value = np.asarray(found[int(re.match(r"\((\d+)\)", what)[1]) - 7]) + 0.0
-        lines = [", ".join(f"{x:.5g}" for x in row) for row in np.atleast_2d(value)]
+        lines = [",".join(f"{x:.5g}" for x in row) for row in np.atleast_2d(value)]
         lines = [f"({line})" if value.ndim else line for line in lines]
         yield what, words, ",<br>".join(lines).replace("-", "−")
 
 
 TABLES = {
+    "|network|training loss|": puzzle,
+    "|network|as many": luck,
+    "|network|changed|": solved,
+    "|weight|to unit 1|": functools.partial(weights, 1),
+    "|weight|to setosa|": functools.partial(weights, 2),
     "|number|line of `backward`|": heart,
     "|you write|": operations,
     "|stage|": stages,
@@ -178,38 +233,45 @@ TABLES = {
 
 
 class Walker:
-    """Goes through the page and makes each block and table anew."""
+    """Goes through the page and makes each block and table anew.
+
+    A Python block that begins with an import is pasted into a new Python, the others
+    go on in it, from part to part.
+    """
 
     def __init__(self, page):
         self.page, self.script = page, load_script(SOURCE)
-        self.blocks, self.setup = {}, first_block(page)
+        self.console = None
 
-    def part(self, number, text):
-        self.number, self.edited, self.output = number, self.script, None
-        self.console = Console(self.script, self.setup)
-        text = FENCE.sub(self.block, text)
-        table = r"^(\|.*\n\|[-:|]+\|\n)((?:\|.*\n)*)"
-        return re.sub(table, self.table, text, flags=re.MULTILINE)
+    def part(self, title, text):
+        self.edited, self.output, self.last, self.prints = self.script, None, None, []
+        try:
+            text = TABLE.sub(self.table, FENCE.sub(self.block, text))
+        except Exception as error:
+            raise RuntimeError(f"README.md, part {title!r}, at\n{self.at}") from error
+        return re.sub(r"\[`(\w+)`\]\(raw_nn\.py#L\d+-L\d+\)", linked, text)
 
     def table(self, found):
-        rows = [line[1:-1].split("|") for line in found[2].splitlines()]
+        self.at, head, rows = found[0], *found.groups()
+        rows = [line[1:-1].split("|") for line in rows.splitlines()]
         for heading, rows_of in TABLES.items():
-            if found[1].startswith(heading):
+            if head.startswith(heading):
                 rows = rows_of(rows, self)
-        return found[1] + "".join(f"|{'|'.join(row)}|\n" for row in rows)
+        return head + "".join(f"|{'|'.join(row)}|\n" for row in rows)
 
     def block(self, found):
-        language, old = found.groups()
+        self.at, language, old = found[0], *found.groups()
         new = getattr(self, f"on_{language}", lambda block: block)(old)
         return f"```{language}\n{new}```"
 
     def on_python(self, block):
         if quoted := quote(block):
             return quoted
-        self.blocks[self.number] = block
-        if self.edited is not self.script:
-            self.console = Console(self.edited, self.setup)
-        self.output = self.printed = self.console.paste(block)
+        self.last = block
+        if block.startswith("import"):
+            self.console = Console(self.edited)
+        self.output = self.console.paste(block)
+        self.prints.append(self.output)
         return block
 
     def on_bash(self, block):
@@ -224,11 +286,10 @@ class Walker:
     def on_text(self, old):
         if self.output is None:
             self.edited = self.script
-        if not self.output:  # run again what was run last
-            if block := self.blocks.get(self.number):
-                self.output = Console(self.edited, self.setup).paste(block)
-            else:
-                self.output = run_command(self.edited, COMMAND)
+        if not self.output and self.last:  # run again what was run last
+            self.output = Console(self.edited).paste(self.last)
+        elif not self.output:
+            self.output = run_command(self.edited)
         new, self.output = excerpt(self.output, old), None
         return new
 
@@ -246,9 +307,8 @@ class Walker:
             loss.append(self.script.nll_loss(self.script.forward(x, moved).log_P, y))
             tangent.append(loss[0] + slope * (weight - 0.5))
         lines = (",".join(f"{y:.2f}" for y in line[1:]) for line in (loss, tangent))
-        return block.split("  line")[0] + "".join(
-            f"  line [{line}]\n" for line in lines
-        )
+        lines = "".join(f"  line [{line}]\n" for line in lines)
+        return block.split("  line")[0] + lines
 
 
 def remake(page):
@@ -257,7 +317,7 @@ def remake(page):
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.chdir(folder)
         try:
-            return "".join(walker.part(n, text) for n, text in parts(page).items())
+            return "".join(walker.part(*part) for part in parts(page).items())
         finally:
             os.chdir(here)
 

@@ -1,10 +1,11 @@
 """Measure the table of results and the speed: by hand, before a release.
 
-python tests/measure.py results    1,000 seeds a row, to wrong_flowers.txt; minutes
+python tests/measure.py results    1,000 seeds a row, to results.txt; minutes
 python tests/measure.py speed      ratios, measured side by side in one run; a minute
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -18,18 +19,24 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT)]
 
 import numpy as np
+from networks import DEFAULTS
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
 import raw_nn
 
-FILE = Path(__file__).parent / "wrong_flowers.txt"
-ROWS = {  # what is measured, and what the page calls it
+FILE = Path(__file__).parent / "results.txt"
+ROWS = {  # what is measured with 1,000 seeds, and what the page calls it
     "raw_nn": "**`raw_nn.py`**",
     "MLPClassifier": "`MLPClassifier`, same network",
     "LogisticRegression": "`LogisticRegression`",
 }
-SEEDS = range(1000)
+SEEDS = {name: range(1000) for name in ROWS}
+SEEDS |= {letter: range(2, 302) for letter in "ABCE"}  # the puzzle's wrong networks
+SEEDS["overfits"] = range(2, 102)
+SETTINGS = " ".join(
+    f"{k}={v}" for k, v in DEFAULTS.items() if k not in ("seed", "plot")
+)
 
 
 # ---- Results ----
@@ -37,48 +44,115 @@ SEEDS = range(1000)
 
 def mlp_classifier(**settings):
     """Return scikit-learn's network with our settings; its rate is for the mean loss."""
-    settings |= {"solver": "sgd", "momentum": 0, "alpha": 0, "batch_size": 8}
-    return MLPClassifier((20,), learning_rate_init=8 * 0.003, **settings)
+    size, rate = DEFAULTS["batch_size"], DEFAULTS["learning_rate"]
+    settings |= {"solver": "sgd", "momentum": 0, "alpha": 0, "batch_size": size}
+    hidden = (DEFAULTS["hidden"],)
+    return MLPClassifier(hidden, learning_rate_init=size * rate, **settings)
 
 
-def wrong_flowers(name, seed):
-    """Return how many of the 30 test flowers a method gets wrong on a split."""
+def mean_loss(script, X, Y, params):
+    return script.nll_loss(script.forward(X, params).log_P, Y) / len(X)
+
+
+def trained(script, seed):
+    """Return how many test flowers a script gets wrong on a split, and its test loss."""
+    X, X_test, Y, Y_test, _ = script.load_iris_split(seed)
+    rng = np.random.default_rng(seed)
+    params = script.init_params(rng, 4, DEFAULTS["hidden"], 3)
+    script.train(params, X, Y, rng)
+    wrong = (script.predict(X_test, params) != Y_test.argmax(axis=1)).sum()
+    return wrong, mean_loss(script, X_test, Y_test, params)
+
+
+def fitted(classifier, seed):
+    """Return how many test flowers a classifier gets wrong on a split."""
     X, X_test, Y, Y_test, _ = raw_nn.load_iris_split(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # 67 epochs, it says, do not suffice
+        predicted = classifier.fit(X, Y.argmax(axis=1)).predict(X_test)
+    return (predicted != Y_test.argmax(axis=1)).sum()
+
+
+def overfits(seed):
+    """Return whether the test loss rises in the run of part 12."""
+    X, X_test, Y, Y_test, _ = raw_nn.load_iris_split(seed)
+    rng = np.random.default_rng(seed)
+    params = raw_nn.init_params(rng, 4, 20, 3)
+    raw_nn.train(params, X, Y, rng, 24, 0.01, 1000)
+    before = mean_loss(raw_nn, X_test, Y_test, params)
+    raw_nn.train(params, X, Y, rng, 24, 0.01, 4000)
+    return mean_loss(raw_nn, X_test, Y_test, params) > before
+
+
+def measure(name, seed):
+    """Return what is kept of a seed, as digits."""
+    if name == "overfits":
+        return f"{overfits(seed):d}"
+    if name == "MLPClassifier":
+        return f"{fitted(mlp_classifier(max_iter=67, tol=0, random_state=seed), seed)}"
+    if name == "LogisticRegression":
+        return f"{fitted(LogisticRegression(max_iter=1000), seed)}"
+    wrong, loss = trained(raw_nn, seed)
     if name == "raw_nn":
-        rng = np.random.default_rng(seed)
-        params = raw_nn.init_params(rng, 4, 20, 3)
-        raw_nn.train(params, X, Y, rng)
-        predicted = raw_nn.predict(X_test, params)
-    else:
-        classifier = mlp_classifier(max_iter=67, tol=0, random_state=seed)
-        if name == "LogisticRegression":
-            classifier = LogisticRegression(max_iter=1000)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # 67 epochs, it says, do not suffice
-            predicted = classifier.fit(X, Y.argmax(axis=1)).predict(X_test)
-    return int((predicted != Y_test.argmax(axis=1)).sum())
+        return f"{wrong}"
+    from make_page import README, networks  # which imports this module
+
+    script, _ = networks(README.read_text(encoding="utf-8"))[name]
+    wrong, wrong_loss = trained(script, seed)
+    return f"{wrong}{wrong_loss < loss:d}"
+
+
+def spiral(letter):
+    """Return the training accuracy in % of a wrong network on the spiral of the page."""
+    import make_page
+
+    page = make_page.README.read_text(encoding="utf-8")
+    (block,) = (b for _, b in make_page.FENCE.findall(page) if "arm = " in b)
+    printed = make_page.Console(make_page.networks(page)[letter][0]).paste(block)
+    return re.search(r"accuracy: (\d+)", printed)[1]
 
 
 def measured():
-    """Return {name: the number of wrong flowers for each seed}, from the file."""
+    """Return {name: digits of each seed}, and under "settings" those of the runs."""
     lines = FILE.read_text().splitlines()
-    return {name: list(map(int, text)) for name, text in map(str.split, lines)}
+    return dict(line.split(" ", 1) for line in lines)
+
+
+def digits(name):
+    """Return an array of what was measured, with a row for each seed."""
+    row = np.array(list(map(int, measured()[name])))
+    return row.reshape(len(SEEDS[name]), -1)
 
 
 def measure_results():
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # for the processes: the arrays are small
-    with ProcessPoolExecutor() as pool, FILE.open("w") as file:
-        for name in ROWS:
-            counts = pool.map(partial(wrong_flowers, name), SEEDS, chunksize=20)
-            print(name, "".join(map(str, counts)), file=file, flush=True)
+    with ProcessPoolExecutor() as pool:
+        rows = {"settings": SETTINGS}
+        for name, seeds in SEEDS.items():
+            rows[name] = "".join(pool.map(partial(measure, name), seeds, chunksize=20))
+            print(name, flush=True)
+    rows["spiral"] = " ".join(map(spiral, "ABCE"))
+    FILE.write_text("".join(f"{name} {row}\n" for name, row in rows.items()))
 
 
 def table():
     """Yield the rows of the page's table: mean and standard error in percent."""
-    for name, counts in measured().items():
-        right = 100 - np.array(counts) / 0.3
+    for name, shown in ROWS.items():
+        right = 100 - digits(name) / 0.3
         error = right.std(ddof=1) / np.sqrt(len(right))
-        yield ROWS[name], f"{right.mean():.1f} ± {error:.1f}"
+        yield shown, f"{right.mean():.1f} ± {error:.1f}"
+
+
+def luck(letter):
+    """Return a wrong network's cells: beside the right one, on the same splits."""
+    (wrong, lower), right = digits(letter).T, digits("raw_nn")[SEEDS[letter], 0]
+    points = (right - wrong).mean() / 0.3
+    cells = (
+        f"{(wrong == right).mean():.0%}",
+        f"{points:.1f} points",
+        f"{lower.mean():.0%}",
+    )
+    return [cell.replace("%", " %").replace("-", "−") for cell in cells]
 
 
 # ---- Speed ----

@@ -10,6 +10,10 @@ import raw_nn
 
 ROOT = Path(__file__).parent.parent
 SOURCE = (ROOT / "raw_nn.py").read_text(encoding="utf-8")
+DEFAULTS = {  # of the command's flags
+    flag[2:].replace("-", "_"): eval(value, {})
+    for flag, value in re.findall(r'add_argument\("(--\S+)".*?default=(.*?), ', SOURCE)
+}
 
 
 def random_problem(n, n_in, n_hidden, n_out, seed=0):

@@ -136,26 +136,15 @@ def survives(edit, folders):
     tests = [f"tests/test_{name}.py" for name in names]
     folder = folders.get()
     (folder / "raw_nn.py").write_text(source)
-    call = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        *tests,
-    ]
-    call.append(f"--basetemp={folder}/tmp")
-    status = subprocess.run(
-        call, cwd=folder, capture_output=True, check=False
-    ).returncode
+    call = [sys.executable, "-m", "pytest", *tests, f"--basetemp={folder}/tmp"]
+    done = subprocess.run(call, cwd=folder, capture_output=True, check=False)
     folders.put(folder)
-    return status == 0
+    return done.returncode == 0
 
 
 def main():
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # in the tests: the arrays are small
+    os.environ["PYTEST_ADDOPTS"] = "-x -q -p no:cacheprovider"
     lines = {int(word) for word in sys.argv[1:] if word.isdigit()}
     edits = [edit for edit in wrong_edits() if not lines or edit[0] in lines]
     folders, survivors = queue.Queue(), 0
@@ -165,9 +154,8 @@ def main():
             folders.put(shutil.copytree(ROOT, Path(scratch, str(i)), ignore=hidden))
         if not survives((1, "no edit", SOURCE), folders):
             sys.exit("the tests fail without any edit")
-        for edit, survived in zip(
-            edits, pool.map(partial(survives, folders=folders), edits)
-        ):
+        results = pool.map(partial(survives, folders=folders), edits)
+        for edit, survived in zip(edits, results):
             survivors += survived
             print("SURVIVED" if survived else "caught  ", edit[1], flush=True)
     print(f"\n{len(edits) - survivors} of {len(edits)} edits caught")

@@ -110,12 +110,24 @@ class Console(code.InteractiveConsole):
     showsyntaxerror = showtraceback
 
 
+@contextlib.contextmanager
+def scratch():
+    """Work in an empty folder."""
+    here = os.getcwd()
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(here)
+
+
 @functools.cache
 def run_command(script, line=COMMAND):
     """Return all that a command line prints with this script."""
     out = io.StringIO()
     printed = contextlib.redirect_stdout(out), contextlib.redirect_stderr(out)
-    with printed[0], printed[1], contextlib.suppress(SystemExit):
+    with scratch(), printed[0], printed[1], contextlib.suppress(SystemExit):
         script.main(shlex.split(line)[2:])
     return out.getvalue()
 
@@ -183,7 +195,7 @@ def heart(_, walker):
             tag = rf"^(.*)\\tag\{{{number}\}}"
             formula = re.search(tag, walker.page, re.MULTILINE)[1].replace("&", "")
             text = line.split("  # ")[0].strip()
-            yield f"({number})", f"`{text}`", rf"$`\displaystyle {formula}`$"
+            yield f"({number})", f"`{text}`", rf"$`\displaystyle{formula}`$"
 
 
 def operations(rows, walker):
@@ -313,13 +325,9 @@ class Walker:
 
 def remake(page):
     """Return the page made anew."""
-    walker, here = Walker(page), os.getcwd()
-    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        os.chdir(folder)
-        try:
-            return "".join(walker.part(*part) for part in parts(page).items())
-        finally:
-            os.chdir(here)
+    walker = Walker(page)
+    with scratch():
+        return "".join(walker.part(*part) for part in parts(page).items())
 
 
 def main():

@@ -151,19 +151,13 @@ class Side:
         return FUNCTIONS[word](self.braces() if self.sees("{") else self.factor())
 
 
-# ---- What the formulas can name ----
-
-
 class Generator:
-    """Stands for a random generator: "draws" the bounds that it is given."""
-
+    # stands for a random generator: "draws" the bounds that it is given
     def uniform(self, low, high, size):
         return np.array([low, high])
 
 
 class Names(dict):
-    """What numbered lines have set."""
-
     def __missing__(self, name):
         raise AssertionError(f"no line sets {name!r}: change meanings() in formulas.py")
 
@@ -228,9 +222,6 @@ def meanings(squared=False):
     known |= {"G": slopes["h_2"], "g": slopes["b_2"]}
     known[r"\ell", "h"] = complex_step(sample_loss, h2[ROW])
     return known
-
-
-# ---- Displays ----
 
 
 def formulas(display):

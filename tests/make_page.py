@@ -89,11 +89,10 @@ def edited(diff):
 class Console(code.InteractiveConsole):
     """A Python prompt: paste(block) returns what it prints, and raises its errors."""
 
-    def __init__(self, script, *before):
+    def __init__(self, script, block=""):
         super().__init__()
         self.script = script
-        for block in before:
-            self.paste(block)
+        self.paste(block)
 
     def paste(self, block):
         before = sys.modules.get("raw_nn")
@@ -142,9 +141,7 @@ def excerpt(output, old):
     return "".join(line for line, name in zip(lines, label) if name in named)
 
 
-# ---- Tables: their headings, and what makes their rows anew ----
-
-
+# ---- Tables: each of these takes the old rows and yields the new ones ----
 def networks(page):
     """Return {letter: (script, number of the changed line)} of the puzzle."""
     pattern = r"^\*\*(\w)\*\*\n\n```diff\n(.*?)^```"
@@ -158,7 +155,6 @@ def networks(page):
 
 
 def puzzle(rows, walker):
-    """Fill in what the command prints with each network."""
     for letter, *_ in rows:
         script, _ = networks(walker.page).get(letter.strip("*"), (walker.script, None))
         printed = run_command(script)
@@ -168,7 +164,6 @@ def puzzle(rows, walker):
 
 
 def solved(rows, walker):
-    """Fill in which arrays the check names for each wrong network."""
     for letter, _, _, words in rows:
         script, number = networks(walker.page)[letter.strip("*")]
         wrong = re.findall(r"(\w+) WRONG", run_command(script))
@@ -176,20 +171,17 @@ def solved(rows, walker):
 
 
 def luck(rows, _):
-    """Fill in what was measured on other splits."""
     for letter, *_ in rows:
         yield letter, *measure.luck(letter.strip("*"))
 
 
 def weights(layer, rows, walker):
-    """Fill in the weights and biases of a layer of the first network."""
     known = walker.console.locals
     for (label, *_), numbers in zip(rows, [*known[f"W{layer}"], known[f"b{layer}"]]):
         yield label, *(f"{x:g}".replace("-", "−") for x in numbers)
 
 
 def heart(_, walker):
-    """Make the rows of lines and formulas, from the numbered lines of backward."""
     for number, line in NUMBERED.items():
         if line in function("backward"):
             tag = rf"^(.*)\\tag\{{{number}\}}"
@@ -199,7 +191,6 @@ def heart(_, walker):
 
 
 def operations(rows, walker):
-    """Fill in what each operation gives."""
     for call, _, words in rows:
         value = eval(call.strip("`"), walker.console.locals)
         shown = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
@@ -207,7 +198,6 @@ def operations(rows, walker):
 
 
 def stages(rows, walker):
-    """Fill in what the finished file prints for each stage."""
     (printed,) = (text for text in walker.prints if text.startswith(rows[0][0]))
     printed = dict(line.split(" ", 1) for line in printed.splitlines())
     for *cells, _ in rows:
@@ -215,7 +205,6 @@ def stages(rows, walker):
 
 
 def by_hand(rows, walker):
-    """Fill in the results of the example, from the block below it."""
     known = Console(walker.script, IMPORTS + walker.last.split("before = ")[0]).locals
     X, Y, params, gradient = (known[k] for k in ("X", "Y", "params", "gradient"))
     h1, a1, h2, P, log_P = walker.script.forward(X, params)
@@ -324,7 +313,6 @@ class Walker:
 
 
 def remake(page):
-    """Return the page made anew."""
     walker = Walker(page)
     with scratch():
         return "".join(walker.part(*part) for part in parts(page).items())
@@ -333,10 +321,9 @@ def remake(page):
 def main():
     old = README.read_text(encoding="utf-8")
     new = remake(old)
-    if new != old and "--check" in sys.argv:
-        sys.exit("README.md is not up to date: run python tests/make_page.py")
-    if new != old:
-        README.write_text(new, encoding="utf-8")
+    if "--check" in sys.argv:
+        sys.exit("run python tests/make_page.py" if new != old else 0)
+    README.write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -39,9 +39,6 @@ SETTINGS = " ".join(
 )
 
 
-# ---- Results ----
-
-
 def mlp_classifier(**settings):
     """Return scikit-learn's network with our settings; its rate is for the mean loss."""
     size, rate = DEFAULTS["batch_size"], DEFAULTS["learning_rate"]
@@ -50,18 +47,15 @@ def mlp_classifier(**settings):
     return MLPClassifier(hidden, learning_rate_init=size * rate, **settings)
 
 
-def mean_loss(script, X, Y, params):
-    return script.nll_loss(script.forward(X, params).log_P, Y) / len(X)
-
-
-def trained(script, seed):
+def trained(script, seed, **settings):
     """Return how many test flowers a script gets wrong on a split, and its test loss."""
     X, X_test, Y, Y_test, _ = script.load_iris_split(seed)
     rng = np.random.default_rng(seed)
     params = script.init_params(rng, 4, DEFAULTS["hidden"], 3)
-    script.train(params, X, Y, rng)
+    script.train(params, X, Y, rng, **settings)
     wrong = (script.predict(X_test, params) != Y_test.argmax(axis=1)).sum()
-    return wrong, mean_loss(script, X_test, Y_test, params)
+    log_P = script.forward(X_test, params).log_P
+    return wrong, script.nll_loss(log_P, Y_test) / len(X_test)
 
 
 def fitted(classifier, seed):
@@ -75,13 +69,8 @@ def fitted(classifier, seed):
 
 def overfits(seed):
     """Return whether the test loss rises in the run of part 12."""
-    X, X_test, Y, Y_test, _ = raw_nn.load_iris_split(seed)
-    rng = np.random.default_rng(seed)
-    params = raw_nn.init_params(rng, 4, 20, 3)
-    raw_nn.train(params, X, Y, rng, 24, 0.01, 1000)
-    before = mean_loss(raw_nn, X_test, Y_test, params)
-    raw_nn.train(params, X, Y, rng, 24, 0.01, 4000)
-    return mean_loss(raw_nn, X_test, Y_test, params) > before
+    losses = partial(trained, raw_nn, seed, batch_size=24, learning_rate=0.01)
+    return losses(steps=5000)[1] > losses(steps=1000)[1]
 
 
 def measure(name, seed):
@@ -155,40 +144,35 @@ def luck(letter):
     return [cell.replace("%", " %").replace("-", "−") for cell in cells]
 
 
-# ---- Speed ----
-
-
-def race(rounds, ours, theirs):
-    """Run both by turns; return the ratio of their least seconds."""
+def race(name, rounds, ours, theirs):
+    """Run both by turns; print the ratio of their least seconds."""
     seconds = {ours: [], theirs: []}
     for i in range(rounds + 1):  # the first round is not counted
         for run in seconds:
             start = time.perf_counter()
             run()
             seconds[run] += [time.perf_counter() - start] if i else []
-    return min(seconds[ours]) / min(seconds[theirs])
+    print(f"{name} {min(seconds[ours]) / min(seconds[theirs]):.2f}")
 
 
 def command(*call):
     with TemporaryDirectory() as folder:
-        call = [sys.executable, *call]
-        subprocess.run(call, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        given = {"cwd": folder, "stdout": subprocess.DEVNULL}
+        subprocess.run([sys.executable, *call], check=True, **given)
 
 
 def measure_speed():
     warnings.simplefilter("ignore")  # MLPClassifier warns that it has not converged
     rng, (X, _, Y, *_) = np.random.default_rng, raw_nn.load_iris_split()
     mlp = mlp_classifier(max_iter=67, tol=0, n_iter_no_change=1000)
-
-    def iris():
-        raw_nn.train(raw_nn.init_params(rng(0), 4, 20, 3), X, Y, rng(0), steps=1005)
-
-    ratio = race(20, iris, lambda: mlp.fit(X, Y.argmax(axis=1)))
-    print(f"Iris, 67 epochs: train / MLPClassifier.fit {ratio:.2f}")
+    net = lambda: raw_nn.init_params(rng(0), 4, DEFAULTS["hidden"], 3)
+    iris = lambda: raw_nn.train(net(), X, Y, rng(0), steps=1005)
+    labels = Y.argmax(axis=1)
+    race("67 epochs: train / MLPClassifier.fit", 20, iris, lambda: mlp.fit(X, labels))
     modules = ("matplotlib.figure", "sklearn.datasets", "sklearn.model_selection")
-    imports = "import numpy, " + ", ".join(modules)
-    ratio = race(7, lambda: command(ROOT / "raw_nn.py"), lambda: command("-c", imports))
-    print(f"command / its imports {ratio:.2f}")
+    imports = ["-c", "import numpy, " + ", ".join(modules)]
+    run = lambda: command(ROOT / "raw_nn.py")
+    race("command / its imports", 7, run, lambda: command(*imports))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import raw_nn
 ROOT = Path(__file__).parent.parent
 SOURCE = (ROOT / "raw_nn.py").read_text(encoding="utf-8")
 DEFAULTS = {  # of the command's flags
-    flag[2:].replace("-", "_"): eval(value, {})
-    for flag, value in re.findall(r'add_argument\("(--\S+)".*?default=(.*?), ', SOURCE)
+    flag.replace("-", "_"): eval(value, {})
+    for flag, value in re.findall(r'argument\(\s*"--(\S+)",.*?default=(.*?), ', SOURCE)
 }
 
 

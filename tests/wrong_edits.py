@@ -2,9 +2,8 @@
 
 python tests/wrong_edits.py [LINE ...]
 
-An edit changes an operator, a number, an axis, a .T, a condition, a raise and the like,
-anywhere but in texts. For each the tests run on a copy; if all pass, it has survived.
-With line numbers, only the edits that start there are tried.
+An edit changes an operator, a number, a .T, a condition and the like, but no text. The
+tests run on a copy; if all pass, it has survived. LINE: only edits that start there.
 """
 
 import ast
@@ -25,16 +24,14 @@ FIRST = {  # the tests that are the likeliest to notice an edit from this text o
     "# ---- Training": "training",
     "# ====": "command",
 }
-TOGETHER = 2  # edits that are tried at a time
 
 
-def table(text):
-    """Return {first word: the others} of each piece between commas."""
+def table(text):  # of pieces between commas: {first word: the others}
     return {first: rest for first, *rest in map(str.split, text.split(","))}
 
 
 OPERATORS = table("Add -, Sub +, Mult /, Div * //, Pow *")
-COMPARISONS = table("Lt <= >=, LtE < >, Gt >= <=, Eq !=, NotEq ==")
+COMPARISONS = table("Lt LtE GtE, LtE Lt Gt, Gt GtE LtE, Eq NotEq, NotEq Eq")
 NAMES = table(
     "all any, any all, argmax argmin, ceil floor, exp expm1, log log1p log2, min max,"
     "max min mean, maximum minimum, mean sum, sqrt square, sum mean max, zeros ones"
@@ -57,11 +54,8 @@ def edits_of(node):
     elif isinstance(node, ast.Compare):
         for i, operator in enumerate(node.ops):
             for other in COMPARISONS.get(type(operator).__name__, []):
-                parts = [text(node.left)]
-                for k, (op, right) in enumerate(zip(node.ops, node.comparators)):
-                    symbol = text(ast.Compare(ast.Name("a"), [op], [ast.Name("b")]))
-                    parts += [other if k == i else symbol[2:-2], text(right)]
-                yield node, "(" + " ".join(parts) + ")"
+                ops = [*node.ops[:i], getattr(ast, other)(), *node.ops[i + 1 :]]
+                yield node, f"({text(ast.Compare(node.left, ops, node.comparators))})"
     elif isinstance(node, ast.BoolOp):
         word = " or " if isinstance(node.op, ast.And) else " and "
         yield node, "(" + word.join(f"({text(value)})" for value in node.values) + ")"
@@ -148,8 +142,8 @@ def main():
     lines = {int(word) for word in sys.argv[1:] if word.isdigit()}
     edits = [edit for edit in wrong_edits() if not lines or edit[0] in lines]
     folders, survivors = queue.Queue(), 0
-    with TemporaryDirectory() as scratch, ThreadPoolExecutor(TOGETHER) as pool:
-        for i in range(TOGETHER):
+    with TemporaryDirectory() as scratch, ThreadPoolExecutor(2) as pool:
+        for i in range(2):
             hidden = shutil.ignore_patterns(".venv", ".git", "__pycache__")
             folders.put(shutil.copytree(ROOT, Path(scratch, str(i)), ignore=hidden))
         if not survives((1, "no edit", SOURCE), folders):

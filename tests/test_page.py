@@ -209,7 +209,6 @@ def facts():
     overfit = re.findall(r"training (\S+), test (\S+)\n", "".join(blocks("text")))
     (first, *_, last) = [tuple(map(float, pair)) for pair in overfit]
     lower = np.array([measure.digits(letter)[:, 1] for letter in "ABCE"])
-    all_lower, any_lower = lower.all(axis=0).mean(), lower.any(axis=0).mean()
     rose = measure.digits("overfits").sum(), len(measure.SEEDS["overfits"])
     means = {name: measure.digits(name).mean() / 0.3 for name in measure.ROWS}
     gap = abs(means["raw_nn"] - means.get("LogisticRegression", 100))
@@ -221,8 +220,7 @@ the same {n} flowers
 The {n_test} test flowers were kept apart
 **{max(tests, key=tests.get)}**, which looks worst on the test flowers
 points after {int(far):,} steps, the wrong ones {min(spiral)} to {max(spiral)} %
-{len(measure.SEEDS["A"])} other splits into training and test flowers, D has the highest test loss on {100 * all_lower:.0f} %
-some wrong network has a lower one on {100 * any_lower:.0f} %
+on {len(measure.SEEDS["A"])} other splits of the flowers, it does so on {100 * lower.all(axis=0).mean():.0f} %
 {n} flowers, the **training samples**, teach the network; the other {n_test}
 {n_in} numbers go in, {hidden} hidden units
 a **batch** of {size} flowers
@@ -235,14 +233,14 @@ and {2 * n_params(784, 30, 10):,} for a small network that reads digits (784 inp
 all {n} training flowers and a copy
 gradient of all {n} flowers
 {words.get(per_epoch, per_epoch)} batches of {size} add up
-rate is the batch size times ours: {size * rate} for {rate}
+which is {size} times smaller here; so they need {size} times the rate, {size * rate} for {rate}
 `rng.permutation({n})` shuffles the numbers 0 to {n - 1}
 means over all {n} training flowers
 {hidden} units; biases 0
-batches of {size}, rate {rate}, the gradient of the sum; for each epoch of {per_epoch} batches one `rng.permutation({n})`
+the rate {rate} and the gradient of the sum; for each epoch one `rng.permutation({n})`, cut into {per_epoch} batches of {size}
 go on to step {steps:,}, within epoch {-(-steps // per_epoch)}
 training loss {went[last[0] > first[0]]}, but the test loss {went[last[1] > first[1]]}
-Of {rose[1]} others, the test loss rose with {rose[0]}
+with {rose[1]} others, the test loss rose in {rose[0]} cases
 {words[size] if same else "Not"} times as many
 |`{losses()[0]} 29`|
 {'"too large"' if "loss too large" in SOURCE else "another message"}

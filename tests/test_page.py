@@ -236,11 +236,11 @@ gradient of all {n} flowers
 which is {size} times smaller here; so they need {size} times the rate, {size * rate} for {rate}
 `rng.permutation({n})` shuffles the numbers 0 to {n - 1}
 means over all {n} training flowers
-{hidden} units; biases 0
+{hidden} units; biases `np.zeros`
 the rate {rate} and the gradient of the sum; for each epoch one `rng.permutation({n})`, cut into {per_epoch} batches of {size}
-go on to step {steps:,}, within epoch {-(-steps // per_epoch)}
+{steps:,} steps in all: {steps // per_epoch} epochs and {steps % per_epoch} batches
 training loss {went[last[0] > first[0]]}, but the test loss {went[last[1] > first[1]]}
-with {rose[1]} others, the test loss rose in {rose[0]} cases
+With {rose[1]} others, the test loss rose from step 1,000 to 5,000 in {rose[0]} cases
 {words[size] if same else "Not"} times as many
 |`{losses()[0]} 29`|
 {'"too large"' if "loss too large" in SOURCE else "another message"}

@@ -270,7 +270,7 @@ def main(argv=None):
         parser.error(f"the batch size must be from 1 to {len(X)}")
     rng = np.random.default_rng(args.seed)
     params = init_params(rng, 4, args.hidden, 3)
-    # What is checked is this network; of a larger one, a part of 20 units.
+    # The check is of this network; for a larger one, of another with 20 units.
     checked = init_params(np.random.default_rng(args.seed), 4, min(args.hidden, 20), 3)
     rate, size = args.learning_rate, args.batch_size
     settings = f"batch size {size}, learning rate {rate}, seed {args.seed}"

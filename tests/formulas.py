@@ -7,6 +7,7 @@ gives; the rest follows from the LaTeX. A sign or index wrong on the page is wro
 import functools
 import itertools
 import re
+from types import SimpleNamespace
 
 import numpy as np
 from make_page import NUMBERED
@@ -33,6 +34,8 @@ class Side:
     """One side of a formula; value(j=0, ...) computes it for these indices."""
 
     def __init__(self, latex, known):
+        slope = r"\\partial (\w)/\\partial (\w(?:_\d)?)"  # in a line of text
+        latex = re.sub(slope, r"\\frac{\\partial \1}{\\partial \2}", latex)
         text = SKIPPED.sub("", latex)
         self.tokens, self.known = list(TOKEN.finditer(text)), known
         assert "".join(token[0] for token in self.tokens) == text, f"unreadable: {text}"
@@ -151,23 +154,12 @@ class Side:
         return FUNCTIONS[word](self.braces() if self.sees("{") else self.factor())
 
 
-class Generator:
-    # stands for a random generator: "draws" the bounds that it is given
-    def uniform(self, low, high, size):
-        return np.array([low, high])
-
-
-class Names(dict):
-    def __missing__(self, name):
-        raise AssertionError(f"no line sets {name!r}: change meanings() in formulas.py")
-
-
 def run(names, *numbers):
     """Execute the script's lines with these numbers; return names and what they set."""
     for number in numbers:
         line = NUMBERED[number].strip().replace("return ", "drawn = ")
         exec(line, vars(raw_nn).copy(), names)  # noqa: S102
-    return Names(names)
+    return names
 
 
 @functools.cache
@@ -183,13 +175,14 @@ def meanings(squared=False):
     arrays = {"X": X, "Y": Y, **params._asdict(), **activations._asdict()}
     known = {re.sub(r"(?<=[a-zA-Z])(\d)$", r"_\1", k): v for k, v in arrays.items()}
     softmax = run({"h": h2[ROW]}, 2, 3, 4, 5, 6)
-    drawn = run({"n_in": 4, "n_out": 3, "rng": Generator()}, 20, 21)
+    ends = SimpleNamespace(uniform=lambda low, high, size: np.array([low, high]))
+    drawn = run({"n_in": 4, "n_out": 3, "rng": ends}, 20, 21)
     stepped, nudge = raw_nn.Params(*map(np.copy, params)), 1e-5 * np.eye(3)
     known |= {"x": X[ROW], "h": h2[ROW], "p": P[ROW], "y": y, "s": softmax["s"], "n": 5}
     known |= {"e": softmax["e"], r"\mathrm{total}": softmax["total"][0]}
     known |= {"Z": np.exp(h2[ROW]).sum(), "t": h2[ROW].max()}
     known |= {"L": raw_nn.nll_loss(log_P, Y)}
-    known |= {r"\ell": -log_P[ROW] @ y, r"\mathrm{ReLU}": raw_nn.relu}
+    known |= {r"\mathrm{ReLU}": raw_nn.relu}
     known |= {r"\mathrm{softmax}": lambda h: raw_nn.softmax(h)[0]}
     known |= {r"\mathrm{predict}": lambda X: raw_nn.predict(X, params)}
     known |= {r"\mathrm{accuracy}": raw_nn.accuracy(X, Y, params)}
@@ -216,11 +209,12 @@ def meanings(squared=False):
     slopes["h_2"] = complex_step(from_h2, h2)
     slopes["a_1"] = complex_step(lambda a1: from_h2(a1 @ W2 + b2), a1)
     slopes["h_1"] = complex_step(lambda h1: from_h2(raw_nn.relu(h1) @ W2 + b2), h1)
-    for name, meant in (("W", "W_2"), ("b", "b_2"), ("A", "a_1"), (r"\theta", "b_2")):
-        slopes[name] = slopes[meant]
+    meant = {"W": "W_2", "b": "b_2", "A": "a_1", "H": "h_2", r"\theta": "b_2"}
+    slopes |= {name: slopes[other] for name, other in meant.items()}
     known |= {("L", name): slope for name, slope in slopes.items()}
     known |= {"G": slopes["h_2"], "g": slopes["b_2"]}
     known[r"\ell", "h"] = complex_step(sample_loss, h2[ROW])
+    known[r"\ell"] = sample_loss(h2[ROW])
     return known
 
 
@@ -241,7 +235,7 @@ def check(formula, known):
     sides, relations = [Side(side, known) for side in words[::2]], ["=", *words[1::2]]
     named = [any(token["name"] for token in side.tokens) for side in sides]
     numbers_only = not any(named[1:])
-    if numbers_only and named[0] and len(sides[0].tokens) > 1:
+    if numbers_only and named[0] and len(sides) > 2 < len(sides[0].tokens):
         del sides[0], relations[0]  # such as p - y, of another network
     free = set(re.findall(r"(?<=[\[,])[a-z](?=[\],])", words[0]))
     free = sorted(free - set(re.findall(r"\\(?:sum|max)_(\w)", words[0])))

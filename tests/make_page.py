@@ -43,14 +43,16 @@ def parts(text):
 
 def function(name, source=SOURCE):
     """Return the text of a function or class of the script, or None."""
-    pattern = rf"^(?:def|class) {name}\b.*?(?=^\S|\Z)"
+    pattern = rf"^(?:def|class) {name}\b.*?(?=^[^\s)]|\Z)"
     found = re.search(pattern, source, re.MULTILINE | re.DOTALL)
     return found and found[0].rstrip() + "\n"
 
 
 def linked(found):
     """Return a link to the lines of a function of the script."""
-    before, text = SOURCE.split(function(found[1]))
+    text = function(found[1])
+    assert text, f"raw_nn.py has no function {found[1]}"
+    before = SOURCE.split(text)[0]
     first = before.count("\n") + 1
     last = SOURCE.count("\n") - text.count("\n")
     return f"[`{found[1]}`](raw_nn.py#L{first}-L{last})"
@@ -248,9 +250,10 @@ class Walker:
         self.edited, self.output, self.last, self.prints = self.script, None, None, []
         try:
             text = TABLE.sub(self.table, FENCE.sub(self.block, text))
+            self.at = "a link to the script"
+            return re.sub(r"\[`(\w+)`\]\(raw_nn\.py#L\d+-L\d+\)", linked, text)
         except Exception as error:
-            raise RuntimeError(f"README.md, part {title!r}, at\n{self.at}") from error
-        return re.sub(r"\[`(\w+)`\]\(raw_nn\.py#L\d+-L\d+\)", linked, text)
+            raise RuntimeError(f"part {title!r}: {error}, at\n{self.at}") from error
 
     def table(self, found):
         self.at, head, rows = found[0], *found.groups()

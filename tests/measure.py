@@ -47,11 +47,11 @@ def mlp_classifier(**settings):
     return MLPClassifier(hidden, learning_rate_init=size * rate, **settings)
 
 
-def trained(script, seed, **settings):
+def trained(script, seed, hidden=DEFAULTS["hidden"], **settings):
     """Return how many test flowers a script gets wrong on a split, and its test loss."""
     X, X_test, Y, Y_test, _ = script.load_iris_split(seed)
     rng = np.random.default_rng(seed)
-    params = script.init_params(rng, 4, DEFAULTS["hidden"], 3)
+    params = script.init_params(rng, 4, hidden, 3)
     script.train(params, X, Y, rng, **settings)
     wrong = (script.predict(X_test, params) != Y_test.argmax(axis=1)).sum()
     log_P = script.forward(X_test, params).log_P
@@ -69,7 +69,7 @@ def fitted(classifier, seed):
 
 def overfits(seed):
     """Return whether the test loss rises in the run of part 12."""
-    losses = partial(trained, raw_nn, seed, batch_size=24, learning_rate=0.01)
+    losses = partial(trained, raw_nn, seed, 20, batch_size=24, learning_rate=0.01)
     return losses(steps=5000)[1] > losses(steps=1000)[1]
 
 

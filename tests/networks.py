@@ -38,12 +38,10 @@ def complex_step(function, x):
 
 def loss_gradient(X, Y, params):
     """Return the gradient of the script's loss by the complex step, as Params."""
-
-    def loss(name):
-        return lambda theta: raw_nn.nll_loss(
-            raw_nn.forward(X, params._replace(**{name: theta})).log_P, Y
-        )
-
+    log_P = lambda name, theta: (
+        raw_nn.forward(X, params._replace(**{name: theta})).log_P
+    )
+    loss = lambda name: lambda theta: raw_nn.nll_loss(log_P(name, theta), Y)
     slopes = (complex_step(loss(k), v) for k, v in params._asdict().items())
     return raw_nn.Params(*slopes)
 
@@ -75,12 +73,10 @@ def shapes(text, **sizes):
 
 def arrays_of_a_step():
     """Return the arrays of a step on eight flowers by their names in the script."""
-    X, _, Y, *_ = raw_nn.load_iris_split()
-    found = {"X": X[:8], "Y": Y[:8]}
-    params = raw_nn.init_params(np.random.default_rng(1), 4, 20, 3)
-    activations = raw_nn.forward(X[:8], params)
-    gradient = raw_nn.backward(X[:8], Y[:8], activations, params)
-    found |= params._asdict() | activations._asdict()
+    X, Y, params = random_problem(8, 4, 20, 3)
+    activations = raw_nn.forward(X, params)
+    gradient = raw_nn.backward(X, Y, activations, params)
+    found = {"X": X, "Y": Y} | params._asdict() | activations._asdict()
     found |= {f"dL_d{name}": slope for name, slope in gradient._asdict().items()}
     found |= {"dL_dh2": found["P"], "dL_da1": found["a1"], "dL_dh1": found["h1"]}
     return found | {"s": found["P"], "e": found["P"], "total": np.ones((8, 1))}

@@ -228,7 +228,7 @@ on {len(measure.SEEDS["A"])} other splits of the flowers, it does so on {100 * l
 {n} flowers, the **training samples**, teach the network; the other {n_test}
 {n_in} numbers go in, {hidden} hidden units
 a **batch** of {size} flowers
-**step {steps // 10}**: the mean loss of the steps 1 to {steps // 10}
+**step {steps // 10}**: the mean loss of a tenth of the steps, from 1 to {steps // 10}
 in, hidden and out are {size}, {n_in}, {hidden} and {n_out}
 such as ({hidden},) is a plain row of {hidden} numbers
 ={own}`$

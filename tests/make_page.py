@@ -54,7 +54,7 @@ def linked(found):
     assert text, f"raw_nn.py has no function {found[1]}"
     before = SOURCE.split(text)[0]
     first = before.count("\n") + 1
-    last = SOURCE.count("\n") - text.count("\n")
+    last = first + text.count("\n") - 1
     return f"[`{found[1]}`](raw_nn.py#L{first}-L{last})"
 
 
@@ -222,7 +222,7 @@ def by_hand(rows, walker):
 
 TABLES = {
     "|network|training loss|": puzzle,
-    "|network|as many": luck,
+    "|network|splits": luck,
     "|network|changed|": solved,
     "|weight|to unit 1|": functools.partial(weights, 1),
     "|weight|to setosa|": functools.partial(weights, 2),

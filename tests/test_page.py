@@ -49,7 +49,7 @@ def test_each_part_can_be_pasted_after_the_first_flower_alone():
         pastes = [b for b in blocks("python", text) if not make_page.quote(b)]
         if pastes and not pastes[0].startswith("import"):
             console = Console(raw_nn, blocks("python", part("One flower"))[0])
-            printed = "".join(map(console.paste, pastes))
+            printed = console.paste("\n".join(pastes))
             assert all(block in printed for block in blocks("text", text)), title
 
 
@@ -223,7 +223,7 @@ def facts():
     return f"""
 the same {n} flowers
 **D**, which looks {"worst" if max(tests, key=tests.get) == "D" else "no longer worst"} on the test flowers
-points after {int(far):,} steps, the wrong ones {min(spiral)} to {max(spiral)} %
+examples after {int(far):,} steps, the wrong ones {min(spiral)} to {max(spiral)} %
 on {len(measure.SEEDS["A"])} other splits of the flowers, it does so on {100 * lower.all(axis=0).mean():.0f} %
 {n} flowers, the **training samples**, teach the network; the other {n_test}
 {n_in} numbers go in, {hidden} hidden units
@@ -234,19 +234,18 @@ such as ({hidden},) is a plain row of {hidden} numbers
 ={own}`$
 takes {2 * n_params(n_in, 2, n_out)} for the {n_params(n_in, 2, n_out)} parameters of this network, {2 * own} for
 and {2 * n_params(784, 30, 10):,} for a small network that reads digits (784 inputs, 30
-all {n} training flowers and a copy
 {words.get(per_epoch, per_epoch)} batches of {size} add up
 which is {size} times smaller here; so they need {size} times the rate, {size * rate} for {rate}
-`rng.permutation({n})` shuffles the numbers 0 to {n - 1}
 {hidden} units; biases `np.zeros`
 the rate {rate} and the gradient of the sum; for each epoch one `rng.permutation({n})`, cut into {per_epoch} batches of {size}
 {steps:,} steps in all: {steps // per_epoch} epochs and {steps % per_epoch} batches
 training loss {went[last[0] > first[0]]}, but the test loss {went[last[1] > first[1]]}
-With {rose[1]} others, the test loss rose from step 1,000 to 5,000 in {rose[0]} cases
+With {rose[1]} other seeds, of the split, too, the test loss rose from step 1,000 to 5,000 in {rose[0]} cases
 {words.get(size, size) if same else "Not"} times as many
 |`{losses()[0]} 29`|
 A thousand times the learning rate? ```bash {COMMAND} --learning-rate {1000 * rate:g} --plot
-raw_nn.py --batch-size 1 --steps {size * steps} --plot trial.png ``` <details>
+raw_nn.py --batch-size 1 --steps {size * steps} --plot
+those of the layer: {n_in} and {hidden}, then {hidden} and {n_out}
 {'"too large"' if "loss too large" in SOURCE else "another message"}
 the test loss was {losses("--batch-size 24 --learning-rate 0.01 --steps 5000")[1]}
 straight borders do as {"well" if gap < 0.2 else "the table of results says"}
@@ -273,8 +272,7 @@ def test_a_decimal_number_in_a_sentence_occurs_elsewhere_in_its_part_or_is_a_fac
 
 def test_results_were_measured_with_these_settings_and_come_out_again():
     why = "run python tests/measure.py results, then python tests/make_page.py"
-    settings = measure.measured()["settings"].split()
-    assert set(settings) <= set(measure.SETTINGS.split()), why
+    assert {*measure.measured()["settings"].split()} <= {*measure.SETTINGS.split()}, why
     assert measure.spiral("B") == measure.measured()["spiral"].split()[1], why
     for name, seeds in measure.SEEDS.items():
         kept = ["".join(map(str, row)) for row in measure.digits(name)]
@@ -296,8 +294,10 @@ def test_flags_links_and_files_exist(capsys):
     anchors = re.findall(r"\]\(#([^)]+)\)", PAGE)
     assert set(anchors) <= set(slugs)
     assert {slug for slug in slugs if slug[0].isdigit()} <= set(anchors)
-    wrong = r"\[(?:part )?(\d+)\b[^]]*\]\(#(?!\1-)\d.*?\)"  # another number
-    assert re.search(wrong, PAGE) is None
+    for name, *ends in re.findall(r"\[`(\w+)`\]\(raw_nn.*?L(\d+)-L(\d+)\)", PAGE):
+        lines = SOURCE.splitlines(keepends=True)[int(ends[0]) - 1 : int(ends[1])]
+        assert "".join(lines) == make_page.function(name), "run make_page.py"
+    assert not re.search(r"\[(?:part )?(\d+)\b[^]]*\]\(#(?!\1-)\d.*?\)", PAGE)
     plain = re.sub(r"\[.*?\]\(.*?\)|^#.*", "", PROSE, flags=re.MULTILINE)
     assert not re.search(r"\bpart \d", plain), "a part is named by a link"
 
@@ -319,7 +319,7 @@ def test_the_commands_use_what_they_install():
     install = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
     run = f"{install} && .venv/bin/python raw_nn.py\n"
     tests = f"{install} pytest && .venv/bin/python -m pytest\n"
-    lines = "".join(blocks("bash")).splitlines(keepends=True)
+    lines = set("".join(blocks("bash")).splitlines(keepends=True))
     assert {run, tests} == {k for k in lines if not re.match(rf"{COMMAND}( --|$)", k)}
     windows = blocks("powershell")[0].replace("py -m venv", "python3 -m venv")
     assert windows.replace("; ", " && ").replace("\\Scripts\\", "/bin/") == run + tests

@@ -308,7 +308,7 @@ class Walker:
         for weight in [0.5, *weights]:
             moved = params._replace(W2=params.W2.copy())
             moved.W2[1, 0] = weight
-            loss.append(self.script.nll_loss(self.script.forward(x, moved).log_P, y))
+            loss.append(self.script.nll_loss(self.script.forward(x, moved)[-1], y))
             tangent.append(loss[0] + slope * (weight - 0.5))
         lines = (",".join(f"{y:.2f}" for y in line[1:]) for line in (loss, tangent))
         lines = "".join(f"  line [{line}]\n" for line in lines)

@@ -53,7 +53,7 @@ def trained(script, seed, hidden=DEFAULTS["hidden"], **settings):
     params = script.init_params(rng, 4, hidden, 3)
     script.train(params, X, Y, rng, **settings)
     wrong = (script.predict(X_test, params) != Y_test.argmax(axis=1)).sum()
-    log_P = script.forward(X_test, params).log_P
+    log_P = script.forward(X_test, params)[-1]
     return wrong, script.nll_loss(log_P, Y_test) / len(X_test)
 
 

@@ -90,7 +90,9 @@ def test_help_names_each_flag_and_its_default(capsys, monkeypatch):
         raw_nn.main(["--help"])
     text = " ".join(capsys.readouterr().out.split())
     flags = set(re.findall(r" (--[\w-]+) [A-Z]", text))
-    assert flags == {c.split()[0] for c in CHANGES[1:]}, "put each flag into CHANGES"
+    assert flags == {c.split()[0] for c in CHANGES[1:]}, (
+        "put each flag into CHANGES, its limits into REFUSED"
+    )
     assert raw_nn.__doc__.splitlines()[0] in text
     train = inspect.signature(raw_nn.train).parameters
     for name, default in DEFAULTS.items():

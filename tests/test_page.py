@@ -187,7 +187,7 @@ def test_an_answer_has_the_gradient_of_its_own_loss(diff):
 
         def loss(theta, name=name):
             moved = params._replace(**{name: theta})
-            return script.nll_loss(script.forward(X, moved).log_P, Y) + penalty(moved)
+            return script.nll_loss(script.forward(X, moved)[-1], Y) + penalty(moved)
 
         wanted = complex_step(loss, theta)
         assert_allclose(getattr(gradient, name), wanted, rtol=1e-9, atol=1e-12)
@@ -216,15 +216,15 @@ def facts():
     (first, *_, last) = [tuple(map(float, pair)) for pair in overfit]
     lower = np.array([measure.digits(letter)[:, 1] for letter in "ABCE"])
     rose = measure.digits("overfits").sum(), len(measure.SEEDS["overfits"])
-    means = {name: measure.digits(name).mean() / 0.3 for name in measure.ROWS}
-    gap = abs(means["raw_nn"] - means.get("LogisticRegression", 100))
+    wrong = {name: measure.digits(name).mean() for name in measure.ROWS}  # of 30
+    near = abs(wrong["raw_nn"] - wrong.get("LogisticRegression", 30)) < 0.06
     same = losses("--batch-size 1 --steps 8000")[0] == losses()[0]
     went, words = ("falls", "rises"), {8: "Eight", 10: "Ten", 15: "Fifteen"}
     return f"""
 the same {n} flowers
 **D**, which looks {"worst" if max(tests, key=tests.get) == "D" else "no longer worst"} on the test flowers
 examples after {int(far):,} steps, the wrong ones {min(spiral)} to {max(spiral)} %
-on {len(measure.SEEDS["A"])} other splits of the flowers, it does so on {100 * lower.all(axis=0).mean():.0f} %
+That D looks worst is luck: on {len(measure.SEEDS["A"])} other splits of the flowers, it does so on {100 * lower.all(axis=0).mean():.0f} %
 {n} flowers, the **training samples**, teach the network; the other {n_test}
 {n_in} numbers go in, {hidden} hidden units
 a **batch** of {size} flowers
@@ -248,13 +248,13 @@ raw_nn.py --batch-size 1 --steps {size * steps} --plot
 those of the layer: {n_in} and {hidden}, then {hidden} and {n_out}
 {'"too large"' if "loss too large" in SOURCE else "another message"}
 the test loss was {losses("--batch-size 24 --learning-rate 0.01 --steps 5000")[1]}
-straight borders do as {"well" if gap < 0.2 else "the table of results says"}
+straight borders do as {"well" if near else "nothing measured does: strike this"}
 """.strip().splitlines()
 
 
 def test_the_page_says_what_the_script_computes():
     lacking = [phrase for phrase in facts() if phrase not in " ".join(PAGE.split())]
-    assert lacking == [], "say so in README.md, or change facts() in test_page.py"
+    assert not lacking, f"say so in README.md, or change facts(): {lacking}"
 
 
 def test_a_decimal_number_in_a_sentence_occurs_elsewhere_in_its_part_or_is_a_fact():
@@ -291,13 +291,14 @@ def test_flags_links_and_files_exist(capsys):
     assert [p for p in set(paths) - set(made) if not (ROOT / p).exists()] == []
     headings = re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
     slugs = [re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings]
-    anchors = re.findall(r"\]\(#([^)]+)\)", PAGE)
-    assert set(anchors) <= set(slugs)
-    assert {slug for slug in slugs if slug[0].isdigit()} <= set(anchors)
+    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= set(slugs)
+    listed = re.findall(r"\[\d+ [^]]*\]\(#(.*?)\)", PAGE)  # in the head
+    assert listed == [slug for slug in slugs if slug[0].isdigit()]
     for name, *ends in re.findall(r"\[`(\w+)`\]\(raw_nn.*?L(\d+)-L(\d+)\)", PAGE):
         lines = SOURCE.splitlines(keepends=True)[int(ends[0]) - 1 : int(ends[1])]
         assert "".join(lines) == make_page.function(name), "run make_page.py"
-    assert not re.search(r"\[(?:part )?(\d+)\b[^]]*\]\(#(?!\1-)\d.*?\)", PAGE)
+    wrong = re.finditer(r"\[(?:part )?(\d+)\b[^]]*\]\(#(?!\1-)\d.*?\)", PAGE)
+    assert [link[0] for link in wrong] == []
     plain = re.sub(r"\[.*?\]\(.*?\)|^#.*", "", PROSE, flags=re.MULTILINE)
     assert not re.search(r"\bpart \d", plain), "a part is named by a link"
 
@@ -306,10 +307,10 @@ def test_names_in_sentences_exist_in_the_script_or_in_a_block():
     code = SOURCE + "".join(block for _, block in FENCE.findall(PAGE))
     known = {*re.findall(r"\w+", code), *dir(builtins), *keyword.kwlist, "df"}
     sentences = re.sub(r"\$`.*?`\$", "", TABLES.sub("", PROSE))
-    for module, name in re.findall(r"`[^`\n]*\b(np|raw_nn|params)\.(?!py)(\w+)", PROSE):
-        assert hasattr(
-            {"np": np, "raw_nn": raw_nn, "params": raw_nn.Params}[module], name
-        )
+    owners = {"np": np, "raw_nn": raw_nn, "params": raw_nn.Params}
+    owners[")"] = raw_nn.Activations
+    dotted = r"`[^`\n]*(\bnp|\braw_nn|\bparams|\))\.(?!py|T\b)(\w+)"
+    assert all(hasattr(owners[a], b) for a, b in re.findall(dotted, PROSE))
     for text in re.findall(r"`([^`]+)`", sentences):
         right = re.sub(r"^\w+ = ", "", text)
         assert set(re.findall(r"(?<![.\w])[A-Za-z_]\w*", right)) <= known, text

@@ -101,8 +101,8 @@ def numeric_gradient(X, Y, params, epsilon=1e-6):
 def backward(X, Y, activations, params):
     """Return the gradient of nll_loss as Params; each row of Y (n, out) sums to 1."""
     h1, a1, P, W2 = activations.h1, activations.a1, activations.P, params.W2
-    if np.ndim(X) != 2 or np.shape(Y) != P.shape:  # one sample: X[None], Y[None]
-        raise ValueError("X and Y must be tables, with a row for each sample")
+    if np.ndim(X) != 2 or np.shape(Y) != P.shape:  # one sample: X[None], in forward too
+        raise ValueError("X must be (n, in), and Y (n, out), of the shape of P")
     # The output layer: what it said minus what is true, then what led to it.
     dL_dh2 = P - Y  # (n, out) (13)
     dL_dW2 = a1.T @ dL_dh2  # (14)
@@ -172,11 +172,11 @@ def sgd_step(params, X, Y, learning_rate):
     return mean_loss
 
 
-@np.errstate(over="ignore", under="ignore", invalid="ignore")  # the loss shows them
+@np.errstate(over="ignore", under="ignore", invalid="ignore")  # a later loss shows it
 def train(params, X, Y, rng, batch_size=8, learning_rate=0.003, steps=1000, show=False):
     """Take steps of SGD on params, in place; return the mean loss of each batch (steps,).
 
-    ValueError for what it cannot train on, FloatingPointError for a loss of a million.
+    ValueError for bad shapes or values, FloatingPointError for a batch's loss of 1e6.
     """
     X, Y = check_data(X, Y, params)
     if batch_size < 1 or steps < 1 or not 0 < learning_rate < math.inf:
@@ -285,7 +285,7 @@ def main(argv=None):
         for name, data, truth in (("training", X, Y), ("test", X_test, Y_test)):
             mean_loss = nll_loss(forward(data, params).log_P, truth) / len(data)
             if not mean_loss <= 1000:  # or nan, which is never below
-                raise FloatingPointError("loss above 1000 at the end: lower the rate")
+                raise FloatingPointError("loss too large at the end: lower the rate")
             n, share = len(data), accuracy(data, truth, params)
             scores.append(f"accuracy {100 * share:.1f} % ({share * n:.0f}/{n})")
             print(f"{name} set: mean loss {mean_loss:.4f}, {scores[-1]}")

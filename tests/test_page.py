@@ -224,7 +224,7 @@ def facts():
 the same {n} flowers
 **D**, which looks {"worst" if max(tests, key=tests.get) == "D" else "no longer worst"} on the test flowers
 examples after {int(far):,} steps, the wrong ones {min(spiral)} to {max(spiral)} %
-That D looks worst is luck: on {len(measure.SEEDS["A"])} other splits of the flowers, it does so on {100 * lower.all(axis=0).mean():.0f} %
+That D looks worst is luck: with {len(measure.SEEDS["A"])} other choices of the test flowers, it does so in {100 * lower.all(axis=0).mean():.0f} %
 {n} flowers, the **training samples**, teach the network; the other {n_test}
 {n_in} numbers go in, {hidden} hidden units
 a **batch** of {size} flowers
@@ -240,7 +240,7 @@ which is {size} times smaller here; so they need {size} times the rate, {size * 
 the rate {rate} and the gradient of the sum; for each epoch one `rng.permutation({n})`, cut into {per_epoch} batches of {size}
 {steps:,} steps in all: {steps // per_epoch} epochs and {steps % per_epoch} batches
 training loss {went[last[0] > first[0]]}, but the test loss {went[last[1] > first[1]]}
-With {rose[1]} other seeds, of the split, too, the test loss rose from step 1,000 to 5,000 in {rose[0]} cases
+With {rose[1]} other seeds and splits, the test loss rose from step 1,000 to 5,000 in {rose[0]} cases
 {words.get(size, size) if same else "Not"} times as many
 |`{losses()[0]} 29`|
 A thousand times the learning rate? ```bash {COMMAND} --learning-rate {1000 * rate:g} --plot

@@ -247,7 +247,7 @@ A thousand times the learning rate? ```bash {COMMAND} --learning-rate {1000 * ra
 raw_nn.py --batch-size 1 --steps {size * steps} --plot
 those of the layer: {n_in} and {hidden}, then {hidden} and {n_out}
 {'"too large"' if "loss too large" in SOURCE else "another message"}
-the test loss was {losses("--batch-size 24 --learning-rate 0.01 --steps 5000")[1]}
+Without it the test loss was {last[1]:.4f}, by one flower
 straight borders do as {"well" if near else "nothing measured does: strike this"}
 """.strip().splitlines()
 

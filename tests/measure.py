@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,6 +46,7 @@ def mlp_classifier(**settings):
     return MLPClassifier(hidden, learning_rate_init=size * rate, **settings)
 
 
+@cache
 def trained(script, seed, hidden=DEFAULTS["hidden"], **settings):
     """Return how many test flowers a script gets wrong on a split, and its test loss."""
     X, X_test, Y, Y_test, _ = script.load_iris_split(seed)
@@ -135,12 +136,8 @@ def luck(letter):
     """Return a wrong network's cells: beside the right one, on the same splits."""
     (wrong, lower), right = digits(letter).T, digits("raw_nn")[SEEDS[letter], 0]
     points = (right - wrong).mean() / 0.3
-    cells = (
-        f"{(wrong == right).mean():.0%}",
-        f"{points:.1f} points",
-        f"{lower.mean():.0%}",
-    )
-    return [cell.replace("%", " %").replace("-", "−") for cell in cells]
+    same, less = 100 * (wrong == right).mean(), 100 * lower.mean()
+    return f"{same:.0f} %", f"{points:.1f} points".replace("-", "−"), f"{less:.0f} %"
 
 
 def race(name, rounds, ours, theirs):

@@ -5,6 +5,7 @@ the end of a line is that of its formula; (n, out) is the shape of the line's re
 """
 
 import argparse
+import itertools
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -17,21 +18,19 @@ from sklearn.model_selection import train_test_split
 
 # ---- Data: 150 flowers of three species, four measurements of each in cm ----
 def load_iris_split(seed=1, test_size=0.2):
-    """Return X_train (120, 4), X_test (30, 4), Y_train (120, 3), Y_test (30, 3), mean.
-
-    X is in cm, minus the mean (4,) of the training samples; Y is one-hot.
-    """
+    """Return X_train (120, 4), X_test (30, 4), Y_train (120, 3), Y_test (30, 3), mean."""
     X, labels = load_iris(return_X_y=True)  # (150, 4), (150,)
-    Y = np.eye(3)[labels]  # (150, 3): row j of np.eye(3) for class j
+    Y = np.eye(3)[labels]  # (150, 3), one-hot: row j of np.eye(3) for class j
     X_train, X_test, Y_train, Y_test = train_test_split(
         X, Y, test_size=test_size, stratify=labels, random_state=seed
     )
-    mean = X_train.mean(axis=0)  # the test samples stay unseen
+    mean = X_train.mean(axis=0)  # (4,): the test samples stay unseen
     return X_train - mean, X_test - mean, Y_train, Y_test, mean
 
 
+# ---- Parameters: the numbers that are learned ----
 class Params(NamedTuple):
-    """The four arrays of parameters, which are learned, or those of their slopes."""
+    """The four arrays of parameters, or the slope of the loss for each of them."""
 
     W1: np.ndarray  # (in, hidden)
     b1: np.ndarray  # (hidden,)
@@ -119,14 +118,12 @@ def backward(X, Y, activations, params):
 
 # ---- Check: does the derived gradient agree with nudges? ----
 def check_gradient(X, Y, params):
-    """Return a text such as "W1 ok, b1 WRONG, ...": a verdict on each array."""
+    """Tell, ok or WRONG: near params, is backward the slope of the loss of forward?"""
     X, Y = check_data(X, Y, params)
-    # A nudge across a bend of ReLU, where h1 is 0, measures a mixture of two slopes.
-    # So of ten points beside params take the one whose h1 stay farthest from 0.
-    rng, points = np.random.default_rng(0), []
-    for _ in range(10):
-        points.append(Params(*[t + 0.1 * rng.standard_normal(t.shape) for t in params]))
-    point = max(points, key=lambda p: np.abs(forward(X, p).h1).min())
+    # Of ten points near params, the one whose h1 are farthest from 0, where ReLU bends.
+    rng = np.random.default_rng(0)
+    near = [[t + 0.1 * rng.standard_normal(t.shape) for t in params] for _ in range(10)]
+    point = max(map(params._make, near), key=lambda p: np.abs(forward(X, p).h1).min())
     derived = backward(X, Y, forward(X, point), point)
     measured = numeric_gradient(X, Y, point)
     rounding = 1e-8 * (1 + nll_loss(forward(X, point).log_P, Y))
@@ -154,7 +151,9 @@ def init_params(rng, n_in, n_hidden, n_out):
 
 # ---- Training: many small steps down the gradient ----
 def minibatches(rng, X, Y, batch_size):
-    """Yield (X_batch, Y_batch) for ever; each epoch takes all samples in a new order."""
+    """Yield (X_batch, Y_batch) forever; each epoch takes all samples in a new order."""
+    if batch_size < 1 or len(X) == 0:
+        raise ValueError("batch_size must be >= 1, and X must have samples")
     while True:
         order = rng.permutation(len(X))
         for start in range(0, len(X), batch_size):
@@ -162,7 +161,7 @@ def minibatches(rng, X, Y, batch_size):
             yield X[batch], Y[batch]
 
 
-def sgd_step(params, X, Y, learning_rate):
+def sgd_step(X, Y, params, learning_rate):
     """Update params, in place, for one batch; return its mean loss before that."""
     activations = forward(X, params)
     mean_loss = nll_loss(activations.log_P, Y) / len(X)  # (22)
@@ -172,25 +171,29 @@ def sgd_step(params, X, Y, learning_rate):
     return mean_loss
 
 
-@np.errstate(over="ignore", under="ignore", invalid="ignore")  # a later loss shows it
-def train(params, X, Y, rng, batch_size=8, learning_rate=0.003, steps=1000, show=False):
+@np.errstate(over="ignore", under="ignore", invalid="ignore")  # the losses show it
+def train(X, Y, params, rng, batch_size=8, learning_rate=0.003, steps=1000, show=False):
     """Take steps of SGD on params, in place; return the mean loss of each batch (steps,).
 
-    ValueError for bad shapes or values, FloatingPointError for a batch's loss of 1e6.
+    ValueError for bad shapes or values, FloatingPointError for losses too large.
     """
     X, Y = check_data(X, Y, params)
-    if batch_size < 1 or steps < 1 or not 0 < learning_rate < math.inf:
-        raise ValueError("batch_size, steps must be >= 1, learning_rate > 0 and finite")
-    shown = {math.ceil(steps * i / 10) for i in range(1, 11)} if show else ()
-    losses = np.empty(steps)
-    for step, batch in zip(range(1, steps + 1), minibatches(rng, X, Y, batch_size)):
-        losses[step - 1] = sgd_step(params, *batch, learning_rate)
-        if not abs(losses[step - 1]) < 1e6:  # or nan, which is never below
-            advice = "scale the features or lower the rate, and draw new params"
+    if steps < 1 or not 0 < learning_rate < math.inf:
+        raise ValueError("steps must be >= 1, learning_rate > 0 and finite")
+    losses, tenth = np.empty(steps), math.ceil(steps / 10)
+    advice = "scale the features or lower the rate, and draw new params"
+    batches = itertools.islice(minibatches(rng, X, Y, batch_size), steps)
+    for step, (X_batch, Y_batch) in enumerate(batches, start=1):
+        losses[step - 1] = loss = sgd_step(X_batch, Y_batch, params, learning_rate)
+        if loss > 1e6 or not math.isfinite(loss):
             raise FloatingPointError(f"step {step}: loss too large: {advice}")
-        if step in shown:
-            mean = losses[step - math.ceil(steps / 10) : step].mean()
+        if show and 10 * step % steps < 10:  # ten times in all
+            mean = losses[step - tenth : step].mean()
             print(f"step {step:4}: mean loss {mean:.4f}", flush=True)
+    k = max(len(X) // 1000, 1)  # each k-th sample: all may need too much memory
+    loss = nll_loss(forward(X[::k], params).log_P, Y[::k]) / len(X[::k])
+    if loss > 1e3 or not math.isfinite(loss):
+        raise FloatingPointError(f"after the last step: loss too large: {advice}")
     return losses
 
 
@@ -198,8 +201,7 @@ def train(params, X, Y, rng, batch_size=8, learning_rate=0.003, steps=1000, show
 def predict(X, params):
     """Return the most probable class of each sample in X (n, in), or of one (in,)."""
     X = np.asarray(X, float)
-    if not all(np.isfinite(array).all() for array in (X, *params)):
-        raise ValueError("X and params must be finite, with no NaN")
+    check_finite(X, params)
     return forward(X, params).P.argmax(axis=-1)  # (n,) (24)
 
 
@@ -209,23 +211,36 @@ def accuracy(X, Y, params):
     return np.mean(predict(X, params) == Y.argmax(axis=-1))  # (25)
 
 
-# ==== The network is complete. Below: the guard of data, the picture, the command. ====
+# ==== The network is complete. Below: the guards, the picture, the command. ====
 def check_data(X, Y, params):
     """Return X and Y as floats, each row of Y with the sum 1; ValueError for mistakes."""
-    if not all(isinstance(a, np.ndarray) and a.dtype == np.float64 for a in params):
-        raise ValueError("params must be NumPy arrays of float64")
+    wrong = [a for a in params if getattr(a, "dtype", None) != np.float64]
+    if wrong or getattr(params, "_fields", None) != Params._fields:
+        raise ValueError(f"params must be Params of float64 arrays, {Params._fields}")
     if any(b.shape != W.shape[1:] for W, b in zip(params[::2], params[1::2])):
         raise ValueError("each bias array must be a row, with one for each column of W")
     X, Y = np.asarray(X, float), np.asarray(Y, float)
     n_in = len(params[0]) if X.ndim < 3 else math.prod(X.shape[1:])  # a picture's size
-    if X.ndim != 2 or len(X) == 0 or X.shape[1] != n_in:
+    if X.shape[:1] == (0,):
+        raise ValueError("X has no samples")
+    if X.ndim != 2 or X.shape[1] != n_in:
         raise ValueError(f"X {X.shape} must be (n, {n_in}): a row of {n_in} per sample")
-    if not all(np.isfinite(array).all() for array in (X, Y, *params)):
-        raise ValueError("X, Y and params must be finite, with no NaN")
-    fit = (len(X), len(forward(X[0], params).P))
-    if Y.shape != fit or not np.allclose(Y.sum(axis=1), 1) or (Y < 0).any():
-        raise ValueError(f"Y {Y.shape} must be {fit} for X {X.shape}: rows >= 0, sum 1")
+    check_finite(X, params, Y)
+    n, c = len(X), len(forward(X[0], params).P)
+    if Y.shape != (n, c):
+        raise ValueError(f"Y {Y.shape} must be {n, c}, one-hot: np.eye({c})[labels]")
+    if (Y < 0).any() or not np.allclose(Y.sum(axis=1), 1):
+        why = "a column for each class, two for two"
+        raise ValueError(f"each row of Y must be >= 0 and sum to 1: {why}")
     return X, Y / Y.sum(axis=1, keepdims=True)
+
+
+def check_finite(X, params, Y=0.0):
+    """ValueError for NaN, infinity, and numbers so large that the logits may overflow."""
+    for key, a in zip(("X", "Y", *Params._fields), map(np.atleast_2d, (X, Y, *params))):
+        columns = np.flatnonzero(~((-1e100 < a) & (a < 1e100)).all(axis=0))
+        if columns.size:
+            raise ValueError(f"{key} must be finite, < 1e100: columns {columns[:5]}")
 
 
 def plot_loss(losses, path, n_classes, title="Training loss"):
@@ -236,21 +251,19 @@ def plot_loss(losses, path, n_classes, title="Training loss"):
     middles = steps[: len(means)] + (window - 1) / 2
     chance = np.log(n_classes)
     dot = "." if len(losses) <= 20 else ""  # a line through few points is hard to see
-    figure = Figure(figsize=(9, 5))
-    axes = figure.add_axes((0.07, 0.1, 0.9, 0.82), xmargin=0)
+    axes = Figure(figsize=(9, 5)).add_axes((0.07, 0.1, 0.9, 0.82), xmargin=0)
     axes.plot(steps, losses, c="0.75", marker=dot, lw=0.8, label="mini-batch")
     axes.plot(middles, means, c="tab:blue", lw=2.5, label=f"running mean of {window}")
     axes.axhline(chance, c="k", ls="--", label=f"chance: ln {n_classes} = {chance:.4f}")
     axes.set(xlabel="step", ylabel="mean loss per sample (nats)", ylim=(0, None))
     axes.set_title(title, fontsize="medium")
     axes.legend()
-    figure.savefig(path, dpi=120)
+    axes.figure.savefig(path, dpi=120)
 
 
-@np.errstate(over="ignore", under="ignore", invalid="ignore")  # the loss shows them
 def main(argv=None):
-    """Run the command: check the gradient, train on Iris, print the result, draw."""
-    parser = argparse.ArgumentParser("raw_nn.py", description=__doc__)
+    """Train a network of one hidden layer on Iris, after a check of its gradient."""
+    parser = argparse.ArgumentParser("raw_nn.py", description=main.__doc__)
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     parser.add_argument("--hidden", type=int, default=20, help="number of hidden units")
     parser.add_argument("--batch-size", type=int, default=8, help="samples per step")
@@ -270,26 +283,23 @@ def main(argv=None):
         parser.error(f"the batch size must be from 1 to {len(X)}")
     rng = np.random.default_rng(args.seed)
     params = init_params(rng, 4, args.hidden, 3)
-    # The check is of this network; for a larger one, of another with 20 units.
-    checked = init_params(np.random.default_rng(args.seed), 4, min(args.hidden, 20), 3)
     rate, size = args.learning_rate, args.batch_size
     settings = f"batch size {size}, learning rate {rate}, seed {args.seed}"
     print(f"Iris: {len(X)} training samples, {len(X_test)} test samples")
     print(f"network: 4 inputs -> {args.hidden} hidden units -> 3 classes")
     print(f"training: {args.steps} steps, {settings}")
     print(f"chance: a mean loss of ln 3 = {np.log(3):.4f} nats")
-    print("gradient check:", check_gradient(X[:8], Y[:8], checked), flush=True)
+    first = params._replace(W1=params.W1[:, :20], b1=params.b1[:20], W2=params.W2[:20])
+    units = " (first 20 units)" if args.hidden > 20 else ""  # for nudges are slow
+    print(f"gradient check: {check_gradient(X[:8], Y[:8], first)}{units}", flush=True)
     try:
-        losses = train(params, X, Y, rng, size, rate, args.steps, show=True)
-        scores = []
+        losses = train(X, Y, params, rng, size, rate, args.steps, show=True)
         for name, data, truth in (("training", X, Y), ("test", X_test, Y_test)):
             mean_loss = nll_loss(forward(data, params).log_P, truth) / len(data)
-            if not mean_loss <= 1000:  # or nan, which is never below
-                raise FloatingPointError("loss too large at the end: lower the rate")
             n, share = len(data), accuracy(data, truth, params)
-            scores.append(f"accuracy {100 * share:.1f} % ({share * n:.0f}/{n})")
-            print(f"{name} set: mean loss {mean_loss:.4f}, {scores[-1]}")
-        title = f"{args.hidden} hidden units, {settings}: test {scores[-1]}"
+            score = f"accuracy {100 * share:.1f} % ({share * n:.0f}/{n})"
+            print(f"{name} set: mean loss {mean_loss:.4f}, {score}")
+        title = f"{args.hidden} hidden units, {settings}: test {score}"
         plot_loss(losses, args.plot, n_classes=3, title=title)
     except (FloatingPointError, OSError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")

@@ -187,7 +187,7 @@ def train(X, Y, params, rng, batch_size=8, learning_rate=0.003, steps=1000, show
         losses[step - 1] = loss = sgd_step(X_batch, Y_batch, params, learning_rate)
         if loss > 1e6 or not math.isfinite(loss):
             raise FloatingPointError(f"step {step}: loss too large: {advice}")
-        if show and 10 * step % steps < 10:  # ten times in all
+        if show and 10 * step % steps < 10:  # at most ten times
             mean = losses[step - tenth : step].mean()
             print(f"step {step:4}: mean loss {mean:.4f}", flush=True)
     k = max(len(X) // 1000, 1)  # each k-th sample: all may need too much memory

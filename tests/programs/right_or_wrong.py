@@ -68,9 +68,11 @@ def draw_iris(axes, scripts):
     ):
         mean = np.convolve(values, np.full(50, 1 / 50), mode="valid")
         axes.plot(np.arange(len(mean)) + 25, mean, label=name, **given)
-    axes.set(xlim=(0, 1000), ylim=(0, 0.85), xlabel="step")
-    axes.set_ylabel("training loss")
-    axes.legend(frameon=False, fontsize=13, loc="upper right", handlelength=2.6)
+    axes.set(xlim=(0, 1000), ylim=(0, 0.85), xticks=(0, 500, 1000), yticks=(0, 0.4, 0.8))
+    axes.set_xlabel("step", fontsize=13)
+    axes.set_ylabel("training loss (running mean)", fontsize=13)
+    axes.tick_params(labelsize=12)
+    axes.legend(frameon=False, fontsize=14, loc="upper right", handlelength=2.6)
     axes.spines[["top", "right"]].set_visible(False)
     title = f"Iris: both losses fall,\nboth get {right} test flowers right"
     axes.set_title(title, fontsize=14, color=BLACK, pad=10)

@@ -1,4 +1,4 @@
-"""Lets the tests import raw_nn from the folder above, and ends a run that hangs."""
+"""Lets the tests import what they need; each has a folder of its own, and a minute."""
 
 import faulthandler
 import os
@@ -7,18 +7,13 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-
-def pytest_configure(config):
-    """Keep the stderr of the terminal: pytest captures none now, but in each test."""
-    config.terminal = os.dup(sys.__stderr__.fileno())
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent / "programs")]
+TERMINAL = os.dup(2) if not os.environ.get("PYTEST_XDIST_WORKER") else 2
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch, pytestconfig):
-    """Each test has a minute, and works in an empty folder of its own."""
+def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    faulthandler.dump_traceback_later(60, file=pytestconfig.terminal, exit=True)
+    faulthandler.dump_traceback_later(60, file=TERMINAL, exit=True)
     yield tmp_path
     faulthandler.cancel_dump_traceback_later()

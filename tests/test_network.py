@@ -1,176 +1,124 @@
-"""Values, extremes and gradients; the check; the split. Formulas are in test_page."""
+"""The functions of raw_nn.py: values, gradients, their check, training, refusals."""
 
-import re
+import functools
+import inspect
+import math
+from itertools import islice
 
-import networks
 import numpy as np
-from networks import SOURCE, edited_script, loss_gradient, random_problem
+import pytest
+from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.special import log_softmax as scipy_log_softmax
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from problems import edited, loss_gradient, random_problem
+from scipy.special import log_softmax
+from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.neural_network import MLPClassifier
 
 import raw_nn
 
+NAMES = raw_nn.Params._fields
+
+
+def flat(*arrays):
+    return np.concatenate([np.ravel(array) for array in arrays])
+
 
 @np.errstate(all="raise", under="ignore")  # it may not overflow; 0 is a fine e**-1000
 def test_softmax_agrees_with_scipy_at_any_size_of_the_logits():
-    for scale in (1e-300, 1e-3, 1.0, 30.0, 1e3, 1e10, 1e300):
-        h = scale * np.random.default_rng(0).uniform(-1, 1, size=(50, 7))
+    for scale in (1e-300, 1.0, 30.0, 1e3, 1e300):
+        h = scale * default_rng(0).uniform(-1, 1, size=(50, 7))
         P, log_P = raw_nn.softmax(h)
-        wanted = scipy_log_softmax(h, axis=1)
-        assert_allclose(log_P, wanted, rtol=1e-13, atol=1e-13)
-        assert_allclose(P, np.exp(wanted), rtol=1e-13)
+        assert_allclose(log_P, log_softmax(h, 1), rtol=1e-13, atol=1e-13)
+        assert_allclose(P, np.exp(log_softmax(h, 1)), rtol=1e-13)
 
 
 def test_forward_and_predict_take_one_sample_without_its_row_and_lists():
     X, _, params = random_problem(5, 4, 6, 3)
-    whole, classes = raw_nn.forward(X, params), raw_nn.predict(X.tolist(), params)
-    assert (classes.shape, classes.dtype.kind) == ((5,), "i")
-    for i, x in enumerate(X):
-        for got, wanted in zip(raw_nn.forward(x.tolist(), params), whole):
+    whole = raw_nn.forward(X, params)
+    for i, x in enumerate(X.tolist()):
+        for got, wanted in zip(raw_nn.forward(x, params), whole, strict=True):
             assert got.shape == wanted[i].shape
             assert_allclose(got, wanted[i], rtol=0, atol=1e-13)
-        assert np.ndim(raw_nn.predict(x, params)) == 0
-        assert raw_nn.predict(x, params) == classes[i] == whole.P[i].argmax()
+        assert raw_nn.predict(x, params) == whole.P[i].argmax()
+    assert_array_equal(raw_nn.predict(X.tolist(), params), whole.P.argmax(axis=1))
+    assert raw_nn.predict(X[:0], params).tolist() == []
 
 
-def test_xavier_fills_its_interval_evenly():
-    W = raw_nn.xavier_uniform(np.random.default_rng(0), 300, 500)
-    bound = np.sqrt(6 / 800)
-    assert (W.shape, np.abs(W).max() < bound) == ((300, 500), True)
-    # of 150,000 draws the extremes lie within 1e-4 of the ends but for e**-7 of cases
-    assert_allclose([W.min(), W.max()], [-bound, bound], rtol=1e-4)
-    even = np.linspace(-bound, bound, W.size)
-    assert_allclose(np.sort(W, axis=None), even, rtol=0, atol=0.01 * bound)
-
-
-def test_init_params_draws_w1_then_w2_and_nothing_else():
-    rng, same = np.random.default_rng(0), np.random.default_rng(0)
-    W1, b1, W2, b2 = raw_nn.init_params(rng, 4, 20, 3)
-    assert_array_equal(W1, raw_nn.xavier_uniform(same, 4, 20))
-    assert_array_equal(W2, raw_nn.xavier_uniform(same, 20, 3))
-    assert (b1.tolist(), b2.tolist()) == ([0] * 20, [0] * 3)
-    assert rng.random() == same.random()
+def test_the_start_is_w1_then_w2_within_the_bounds_and_biases_of_0():
+    rng, same = default_rng(0), default_rng(0)
+    params = raw_nn.init_params(rng, 300, 500, 3)
+    for W, sizes in ((params.W1, (300, 500)), (params.W2, (500, 3))):
+        assert_array_equal(W, raw_nn.xavier_uniform(same, *sizes))
+    assert rng.random() == same.random()  # nothing else was drawn
+    assert (params.b1.tolist(), params.b2.tolist()) == ([0] * 500, [0] * 3)
+    bound, ends = np.sqrt(6 / 800), [params.W1.min(), params.W1.max()]
+    assert_allclose(
+        [*ends, params.W1.std()], bound * np.array([-1, 1, 3**-0.5]), rtol=0.01
+    )
 
 
 def test_the_split_is_iris_less_the_mean_of_its_training_samples():
-    def in_order(X, labels):
-        rows = np.column_stack([np.round(X, 9), labels])
-        return rows[np.lexsort(rows.T)]
-
-    iris, means = in_order(*load_iris(return_X_y=True)), []
-    for given, n in ((), 40), ((1,), 40), ((0,), 40), ((2**32 - 1, 0.5), 25):
-        X, X_test, Y, Y_test, mean = split = raw_nn.load_iris_split(*given)
-        means.append(mean.tolist())
+    rows = lambda X, j: sorted(map(tuple, np.column_stack([X.round(9), j])))
+    for given, n in (((), 40), ((1,), 40), ((2**32 - 1, 0.5), 25)):
+        X, X_test, *Ys, mean = raw_nn.load_iris_split(*given)
         assert_allclose(X.mean(axis=0), 0, atol=1e-14)
-        assert np.all(np.abs(X_test.mean(axis=0)) > 1e-4)
-        labels = np.vstack([Y, Y_test]).argmax(axis=1)
-        assert_allclose(in_order(np.vstack([X, X_test]) + mean, labels), iris)
-        for one_hot, share in ((Y, n), (Y_test, 50 - n)):  # as many of each
-            assert one_hot.dtype == float
-            assert sorted(map(list, one_hot)) == sorted(np.eye(3).tolist() * share)
-        named = networks.shapes(raw_nn.load_iris_split.__doc__.split("\n")[0])
-        assert n != 40 or named == [array.shape for array in split[: len(named)]]
+        whole = rows(np.vstack([X, X_test]) + mean, np.vstack(Ys).argmax(axis=1))
+        assert whole == rows(*load_iris(return_X_y=True))
+        for Y, share in zip(Ys, (n, 50 - n)):  # as many of each
+            assert Y.dtype == float
+            assert sorted(Y.tolist()) == sorted(np.eye(3).tolist() * share)
+    means = [raw_nn.load_iris_split(*seed)[-1].sum() for seed in ((), (1,), (0,))]
     assert means[0] == means[1] != means[2]  # the seed is 1 by default, and decides
 
 
-def gradient_of(X, Y, params):
-    """Return what backward gives; no array that it gets may change."""
-    activations = raw_nn.forward(X, params)
-    for array in (X, Y, *params, *activations):
-        array.flags.writeable = False
-    return raw_nn.backward(X, Y, activations, params)
-
-
-def assert_gradients_close(actual, wanted, tolerance):
-    """Each array may differ by tolerance times the largest entry of the gradient."""
-    scale = max(np.abs(slopes).max() for slopes in wanted)
-    for name, ours, slopes in zip(raw_nn.Params._fields, actual, wanted):
-        assert np.shape(ours) == slopes.shape, name
-        assert_allclose(ours, slopes, rtol=0, atol=tolerance * scale, err_msg=name)
-
-
-def test_backward_equals_the_complex_step():
+def test_backward_and_numeric_gradient_equal_the_complex_step():
+    numeric = raw_nn.numeric_gradient
     for sizes in ((8, 4, 20, 3), (1, 4, 20, 3), (6, 3, 1, 4), (7, 5, 6, 2), (3,) * 4):
-        X, Y, (_, b1, _, b2) = random_problem(*sizes)
-        rng = np.random.default_rng(0)
-        params = raw_nn.init_params(rng, *sizes[1:])._replace(b1=b1, b2=b2)
-        shares = rng.dirichlet(np.ones(sizes[3]), size=sizes[0])
-        for labels in (Y, shares):
-            wanted = loss_gradient(X, labels, params)
-            assert_gradients_close(gradient_of(X, labels, params), wanted, 1e-14)
+        X, Y, params = random_problem(*sizes)
+        whole = params._make(np.sign(t).astype(int) for t in params)  # 0 + 1e-6 is 0
+        for labels in (Y, default_rng(0).dirichlet(np.ones(sizes[3]), size=sizes[0])):
+            wanted, activations = (
+                loss_gradient(X, labels, params),
+                raw_nn.forward(X, params),
+            )
+            for array in (X, labels, *params, *activations):
+                array.flags.writeable = False  # what is only read may not change
+            derived = raw_nn.backward(X, labels, activations, params)
+            assert list(map(np.shape, derived)) == list(map(np.shape, params))
+            measured, scale = numeric(X, labels, params), np.ptp(flat(*wanted))
+            assert_allclose(flat(*derived), flat(*wanted), rtol=0, atol=1e-14 * scale)
+            assert_allclose(flat(*measured), flat(*wanted), rtol=0, atol=1e-7 * scale)
+        measured, wanted = numeric(X, Y, whole), loss_gradient(X, Y, whole)
+        assert_allclose(flat(*measured), flat(*wanted), rtol=0, atol=1e-6)
+    moved = [params._replace(b2=params.b2 + [0, nudge, 0]) for nudge in (0.5, -0.5)]
+    up, down = [raw_nn.nll_loss(raw_nn.forward(X, p).log_P, Y) for p in moved]
+    assert_allclose(numeric(X, Y, params, epsilon=0.5).b2[1], up - down)
 
 
 def test_a_unit_is_closed_at_exactly_0_and_open_however_little_above():
     X, Y, params = random_problem(8, 4, 6, 3)
     params.W1[:, 2:4], params.b1[2:4] = 0.0, [0.0, 1e-13]  # a mask at 1e-12 is wrong
-    gradient = gradient_of(X, Y, params)
+    gradient = raw_nn.backward(X, Y, raw_nn.forward(X, params), params)
     assert (gradient.W1[:, 2].any(), gradient.b1[2]) == (False, 0)
     assert np.all(gradient.W1[:, 3] != 0)
-
-
-def test_a_thousand_steps_end_at_the_weights_of_scikit_learn():
-    X, labels = load_iris(return_X_y=True)
-    rng = np.random.default_rng
-    order = rng(0).permutation(len(X))[:144]
-    X, labels, Y = (X - X.mean(axis=0))[order], labels[order], np.eye(3)[labels[order]]
-    for size, hidden in ((8, 20), (16, 5)):
-        params = raw_nn.init_params(rng(1), 4, hidden, 3)
-        # its loss is the mean over the batch
-        given = {"learning_rate_init": 0.003 * size, "batch_size": size, "alpha": 0}
-        given |= {"solver": "sgd", "momentum": 0, "shuffle": False}
-        theirs = MLPClassifier((hidden,), **given)
-        theirs.partial_fit(X, labels, classes=range(3))  # makes its weights
-        weights = [*theirs.coefs_, *theirs.intercepts_]
-        ours = [params.W1, params.W2, params.b1, params.b2]
-        for weight, theta in zip(weights, ours):
-            weight[...] = theta
-        per_epoch = len(X) // size  # one call of partial_fit takes that many steps
-        epochs = -(-1000 // per_epoch)
-        batches = raw_nn.minibatches(rng(2), X, labels, size)
-        for _ in range(epochs):
-            epoch = zip(*(next(batches) for _ in range(per_epoch)))
-            theirs.partial_fit(*map(np.concatenate, epoch))
-        raw_nn.train(params, X, Y, rng(2), size, steps=epochs * per_epoch)
-        for weight, theta in zip(weights, ours):
-            assert_allclose(theta, weight, rtol=0, atol=1e-13)
-
-
-def test_numeric_gradient_measures_what_the_complex_step_gives():
-    X, Y, params = random_problem(6, 4, 5, 3)
-    whole = raw_nn.Params(*(np.sign(t).astype(int) for t in params))  # 0 + 1e-6 is 0
-    for given in (params, whole):
-        wanted = loss_gradient(X, Y, raw_nn.Params(*(theta * 1.0 for theta in given)))
-        assert_gradients_close(raw_nn.numeric_gradient(X, Y, given), wanted, 1e-7)
 
 
 def given_by_run(seed, hidden=10):
     """What a run with this seed gives to check_gradient."""
     X, _, Y, *_ = raw_nn.load_iris_split(seed)
-    params = raw_nn.init_params(np.random.default_rng(seed), 4, hidden, 3)
-    for array in (X, Y, *params):
-        array.flags.writeable = False  # it may change none
-    return X[:8], Y[:8], params
+    return X[:8], Y[:8], raw_nn.init_params(default_rng(seed), 4, hidden, 3)
 
 
 def verdict(wrong=""):
-    """What check_gradient is to say if the gradients of these parameters are wrong."""
-    names = raw_nn.Params._fields
-    return ", ".join(f"{name} {'WRONG' if name in wrong else 'ok'}" for name in names)
+    return ", ".join(f"{name} {'WRONG' if name in wrong else 'ok'}" for name in NAMES)
 
 
 EDITS = [  # old text, new text, what is wrong then
     ("dL_da1 * (h1 > 0.0)", "dL_da1", "W1 b1"),  # no mask
-    ("(h1 > 0.0)", "(h1 < 0.0)", "W1 b1"),  # the mask of the other side
     ("a1.T @ dL_dh2", "h1.T @ dL_dh2", "W2"),
-    ("X.T @ dL_dh1", "X.T @ dL_da1", "W1"),
     ("dL_dh2.sum(axis=0)", "dL_dh2.mean(axis=0)", "b2"),
-    ("dL_dh1.sum(axis=0)", "dL_dh1.sum(axis=0) / 3", "b1"),
     ("X.T @ dL_dh1", "X.T @ dL_dh1 * ([[1.01]] + [[1]] * 3)", "W1"),  # one row
-    ("P - Y", "P + Y", "W1 b1 W2 b2"),
     ("P - Y", "1.01 * (P - Y)", "W1 b1 W2 b2"),
-    ("dL_dh2 @ W2.T", "dL_dh2 @ -W2.T", "W1 b1"),
     ("dL_dh1.sum(axis=0)", "dL_dh1", "b1"),  # no sum over the batch
     ("a1.T @ dL_dh2", "(a1.T @ dL_dh2).T", "W2"),
     ("dL_dh2.sum(axis=0)", "dL_dh2.sum(axis=0) * np.nan", "b2"),
@@ -180,68 +128,245 @@ EDITS = [  # old text, new text, what is wrong then
 def test_check_gradient_names_just_what_is_wrong():
     given = [given_by_run(seed, hidden) for seed in range(3) for hidden in (1, 20, 10)]
     for old, new, wrong in EDITS:
-        script = edited_script((old, new))
-        said = {script.check_gradient(*problem) for problem in given}
+        said = {edited((old, new)).check_gradient(*problem) for problem in given}
         assert (new, said) == (new, {verdict(wrong)})
-
-
-def test_a_wrong_array_beside_larger_ones_is_found():
     X, Y, params = given_by_run(1)
-    for wrong in raw_nn.Params._fields:
-        script = edited_script((f"dL_d{wrong} = ", f"dL_d{wrong} = 1.5 * "))
-        said = {script.check_gradient(k * X, Y, params) for k in (1e-7, 1e-6, 1e6)}
-        assert said == {verdict(wrong)}
-
-
-def trained(seed, X, labels, steps, rate):
-    """Return X, Y and the Params of a network of 20 units that has learned them."""
-    rng, Y = np.random.default_rng(seed), np.eye(2)[labels * 1]
-    params = raw_nn.init_params(rng, 4, 20, 2)
-    raw_nn.train(params, X, Y, rng, 8, rate, steps)
-    return X, Y, params
+    for wrong in NAMES:  # beside larger arrays
+        check = edited((f"dL_d{wrong} = ", f"dL_d{wrong} = 1.5 * ")).check_gradient
+        assert {check(k * X, Y, params) for k in (1e-7, 1e6)} == {verdict(wrong)}
+    X = X * [1e4, 1, 1, 1]  # a slope may be off by a millionth of the largest of W1
+    for share, wrong in ((5e-7, ""), (2e-6, "W1")):
+        off = f"; dL_dW1[1, 0] += {share} * abs(dL_dW1).max()"
+        check = edited(("X.T @ dL_dh1", "X.T @ dL_dh1" + off)).check_gradient
+        assert check(X, Y, params) == verdict(wrong)
 
 
 def hard_to_measure():
-    """Yield (what makes it hard, problem)."""
+    """Yield problems whose gradient is right, but hard to measure."""
     X, Y, params = given_by_run(1)
-    for gap in (-1e-6, -3e-7, 0, 1e-8, 3e-7, 1e-6):
-        near = params._replace(b1=gap - X[0] @ params.W1)
-        yield "a bend of each unit within the nudge", (X, Y, near)
-    yield "a spoilt network", (X, Y, params._make(1000 * theta for theta in params))
-    certain = params._replace(b2=np.array([0.0, 40.0, 0.0]))
-    yield "a network that is certain of a single sample", (X[:1], [[0, 1, 0]], certain)
+    for gap in (-1e-6, -3e-7, 0, 1e-8, 3e-7, 1e-6):  # a bend of each unit in the nudge
+        yield X, Y, params._replace(b1=gap - X[0] @ params.W1)
+    yield X, Y, params._make(1000 * theta for theta in params)  # spoilt
+    yield X[:1], [[0, 1, 0]], params._replace(b2=np.array([0.0, 40.0, 0.0]))  # certain
     for seed in range(5):
-        rng = np.random.default_rng(seed)
-        shares = rng.dirichlet(np.ones(3), size=8).round(5)
-        yield "soft labels that are rounded", (X, shares, given_by_run(seed)[2])
-        many, labels = rng.standard_normal((10_000, 1)), rng.permutation(10_000) % 2
+        rng = default_rng(seed)
+        yield X, rng.dirichlet(np.ones(3), size=8).round(5), given_by_run(seed)[2]
+        Y = np.eye(2)[rng.permutation(10_000) % 2]
         unit = raw_nn.Params(np.zeros((1, 1)), np.zeros(1), np.eye(1, 2), np.zeros(2))
-        yield "samples near a bend at most points", (many, np.eye(2)[labels], unit)
-        labels = np.arange(300) % 2
-        blobs = rng.normal(2 * labels[:, None] - 1, 0.3, (300, 4))
-        blobs = (blobs - blobs.mean(axis=0)) / blobs.std(axis=0)
-        yield "trained blobs", trained(seed, blobs, labels, 500, 0.3)
-    X, labels = load_iris(return_X_y=True)
-    yield "setosa or not, trained", trained(1, X, labels == 0, 10_000, 0.03)
-    for load in (load_breast_cancer, load_digits):
-        X, labels = load(return_X_y=True)
-        Y = np.eye(labels.max() + 1)[labels]
-        params = raw_nn.init_params(rng, X.shape[1], 5, Y.shape[1])
-        yield "features as they are", (X[:8], Y[:8], params)
+        yield rng.standard_normal((10_000, 1)), Y, unit  # near a bend at most points
+        blobs = Y[:300, :1] + 0.3 * rng.standard_normal((300, 4)) - 0.5
+        learned = raw_nn.init_params(rng, 4, 20, 2)
+        raw_nn.train(2 * blobs, Y[:300], learned, rng, 8, 0.3, 500)
+        yield 2 * blobs, Y[:300], learned
+    X, labels = load_breast_cancer(return_X_y=True)  # features as they are
+    yield X[:8], np.eye(2)[labels[:8]], raw_nn.init_params(rng, X.shape[1], 5, 2)
 
 
 @np.errstate(all="raise", under="ignore")
 def test_a_right_gradient_is_not_called_wrong():
-    said = [(why, raw_nn.check_gradient(*given)) for why, given in hard_to_measure()]
-    assert [(why, text) for why, text in said if text != verdict()] == []
+    said = [raw_nn.check_gradient(*problem) for problem in hard_to_measure()]
+    assert said == [verdict()] * len(said)
 
 
-def test_comments_name_the_shapes_of_the_arrays():
-    known = networks.arrays_of_a_step()
-    pattern = r"^ *(\w+)(?:, \w+)?(?: = .*|: np\.ndarray)  # (\(.*)$"
-    lines = re.findall(pattern, SOURCE.split("class Params")[1], re.MULTILINE)
-    named = [(k, *networks.shapes(text)[:1]) for k, text in lines if k in known]
-    named = [pair for pair in named if len(pair) == 2]
-    assert len(named) > 15
-    assert named == [(name, known[name].shape) for name, _ in named]
-    assert SOURCE.isascii()
+def test_a_thousand_steps_end_at_the_weights_of_scikit_learn():
+    X, labels = load_iris(return_X_y=True)
+    order = default_rng(0).permutation(len(X))[:144]  # 18 batches of 8
+    X, labels, Y = (X - X.mean(axis=0))[order], labels[order], np.eye(3)[labels[order]]
+    params = raw_nn.init_params(default_rng(1), 4, 20, 3)
+    given = {"solver": "sgd", "momentum": 0, "alpha": 0, "shuffle": False}
+    rate = 0.003 * 8  # for the mean loss
+    theirs = MLPClassifier((20,), batch_size=8, learning_rate_init=rate, **given)
+    theirs.partial_fit(X, labels, classes=range(3))  # makes its weights
+    weights = [*theirs.coefs_, *theirs.intercepts_]
+    pairs = list(zip([params.W1, params.W2, params.b1, params.b2], weights))
+    for theta, weight in pairs:
+        weight[...] = theta
+    batches = raw_nn.minibatches(default_rng(2), X, labels, 8)
+    for _ in range(56):
+        theirs.partial_fit(*map(np.concatenate, zip(*islice(batches, 18))))
+    raw_nn.train(X, Y, params, default_rng(2), steps=56 * 18)
+    for theta, weight in pairs:
+        assert_allclose(theta, weight, rtol=0, atol=1e-13)
+
+
+def test_each_epoch_takes_the_next_permutation_of_the_generator():
+    for n, batch_size in ((10, 4), (10, 5), (10, 10), (3, 1)):
+        rng, same = default_rng(0), default_rng(0)
+        batches = raw_nn.minibatches(rng, np.arange(n), -np.arange(n), batch_size)
+        for _ in range(30):
+            order = same.permutation(n)
+            for start in range(0, n, batch_size):
+                X_batch, Y_batch = next(batches)
+                assert_array_equal(X_batch, order[start : start + batch_size])
+                assert_array_equal(Y_batch, -X_batch)
+        assert rng.random() == same.random()  # nothing else was drawn
+
+
+def test_train_takes_steps_each_against_the_gradient_of_its_batch():
+    table = type("table", (list,), {"__array_ufunc__": None})  # like one of pandas
+    rows = ((4, 1, "?"), (4, 6, "u1"), (10, 5, object), (1, 300, "f4"))
+    for size, steps, kind in rows:
+        _, Y, params = random_problem(10, 4, 6, 3)
+        X, rng, other = np.eye(10, 4), default_rng(0), default_rng(0)
+        given = table(X.tolist()) if kind == "f4" else X.astype(kind), Y.astype(kind)
+        same, arrays, wanted = params._make(map(np.copy, params)), [*params], []
+        losses = raw_nn.train(*given, params, rng, np.int64(size), 0.1, np.int64(steps))
+        for batch in islice(raw_nn.minibatches(other, X, Y, size), steps):
+            log_P = raw_nn.forward(batch[0], same).log_P
+            wanted.append(-log_P[batch[1] == 1].mean())
+            slopes = loss_gradient(*batch, same)
+            same = same._make(t - 0.1 * slope for t, slope in zip(same, slopes))
+        assert_allclose(losses, wanted, rtol=1e-9)
+        assert_allclose(flat(*arrays), flat(*same), rtol=1e-9)  # in place
+        assert rng.random() == other.random()  # nothing else was drawn
+        classes = raw_nn.forward(X, same).P.argmax(axis=1)
+        assert raw_nn.accuracy(*given, params) == (classes == Y.argmax(axis=1)).mean()
+
+
+def test_a_step_looks_at_its_batch_and_the_end_at_a_thousand_samples(monkeypatch):
+    X, Y, params = random_problem(60_000, 4, 6, 3)
+    rows, forward = [], raw_nn.forward
+    watched = lambda X, params: rows.append(np.size(X) // 4) or forward(X, params)
+    monkeypatch.setattr(raw_nn, "forward", watched)
+    raw_nn.train(X, Y, params, default_rng(0), 2, 0.01, 20)
+    *steps, last = rows
+    assert set(steps) <= {1, 2}, "a step is to look at its batch alone"
+    assert 900 < last < 2000, "all samples at once may need too much memory"
+
+
+OPTIONS = {"batch_size": 3, "learning_rate": 0.02, "steps": 11, "show": True}
+
+
+def test_each_option_of_train_changes_something(capsys):
+    options = [*inspect.signature(raw_nn.train).parameters][4:]
+    assert options == [*OPTIONS], "put each option of train into OPTIONS"
+    ends = []
+    for change in ({}, *[{name: value} for name, value in OPTIONS.items()]):
+        X, Y, params = random_problem(10, 4, 6, 3)
+        losses = raw_nn.train(X, Y, params, default_rng(0), **{"steps": 12} | change)
+        ends.append((losses.tolist(), params.b2.tolist(), capsys.readouterr().out))
+        assert ends.count(ends[-1]) == 1, f"{change} changes nothing"
+
+
+def test_show_prints_ten_times_the_mean_of_the_last_tenth(capsys):
+    for steps in (1, 3, 9, 10, 12, 15, 1000, 1001):
+        X, Y, params = random_problem(10, 4, 6, 3)
+        losses = raw_nn.train(X, Y, params, default_rng(0), 4, 0.01, steps, show=True)
+        lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+        shown = [int(words[1].strip(":")) for words in lines]
+        assert (len(shown), shown[-1]) == (min(steps, 10), steps)
+        assert np.ptp(np.diff([0, *shown])) <= 1  # evenly
+        for step, words in zip(shown, lines):
+            mean = losses[max(0, step - math.ceil(steps / 10)) : step].mean()
+            assert words == f"step {step}: mean loss {mean:.4f}".split()
+    raw_nn.train(X, Y, params, default_rng(0), 4, 0.01, steps)
+    assert capsys.readouterr() == ("", "")
+
+
+SKIP = [  # a matrix V from X to the logits
+    ("    b2: np.ndarray", "    b2: np.ndarray\n    V: np.ndarray"),
+    ("W1, b1, W2, b2 = params", "W1, b1, W2, b2, V = params"),
+    ("a1 @ W2 + b2", "a1 @ W2 + b2 + X @ V"),
+    ("dL_dW2, dL_db2)", "dL_dW2, dL_db2, X.T @ dL_dh2)"),
+]
+DEEPER = [  # a third layer
+    ("    b2: np.ndarray", "    b2: np.ndarray\n    W3: object\n    b3: object"),
+    ("W1, b1, W2, b2 = params", "W1, b1, W2, b2, W3, b3 = params"),
+    ("h2 = a1 @ W2 + b2", "h2 = relu(a1 @ W2 + b2) @ W3 + b3"),
+    ("P - Y", "P - Y; a2 = relu(a1 @ W2 + params.b2); G = dL_dh2"),
+    ("dL_dW2 = ", "dL_dh2 = G @ params.W3.T * (a2 > 0); dL_dW2 = "),
+    ("dL_dW2, dL_db2)", "dL_dW2, dL_db2, a2.T @ G, G.sum(axis=0))"),
+]
+TANH = [("np.maximum(h, 0.0)", "np.tanh(h)"), ("(h1 > 0.0)", "(1 - a1**2)")]
+
+
+@pytest.mark.parametrize("edits", [SKIP, DEEPER, TANH])
+def test_a_network_that_a_reader_edits_is_checked_and_trained(edits):
+    script, rng = edited(*edits), default_rng(1)
+    X, Y, params = random_problem(10, 4, 6, 3)
+    shapes = {"V": (4, 3), "W3": (3, 3), "b3": (3,)}
+    more = [rng.standard_normal(shapes[name]) for name in script.Params._fields[4:]]
+    params = script.Params(*params, *more)
+    verdict, before = script.check_gradient(X, Y, params), flat(*params)
+    assert verdict == ", ".join(f"{name} ok" for name in params._fields)
+    losses = script.train(X, Y, params, rng, 10, 0.01, 50)
+    assert losses[-1] < losses[0] and flat(*params)[-1] != before[-1]
+    assert script.accuracy(X, Y, params) > 0.5
+
+
+X, Y, GOOD = random_problem(10, 4, 6, 3)
+LABELS, CONSTANT = Y.argmax(axis=1), np.where(np.arange(4) == 2, np.nan, X)
+INF, NAN = GOOD._replace(b1=GOOD.b1 * np.inf), GOOD._replace(W2=GOOD.W2 * np.nan)
+ROWS = [GOOD._replace(b1=np.zeros(shape)) for shape in (1, (1, 6))]
+FLOAT32 = GOOD._make(theta.astype("f4") for theta in GOOD)
+REFUSED = [  # argument, values, a pattern that the message has to fit
+    ("X", [np.full((10, 4), "red")], "red"),
+    ("X", [X[0], X[:, :3], X[:, :, None]], r"\((n|10), 4\)"),
+    ("X", [np.zeros((10, 8, 8))], r"\(n, 64\)"),
+    ("X", [X[:0]], "no samples"),
+    ("X", [X[:9]], "9, 3"),  # of Y
+    ("X", [CONSTANT, np.nan_to_num(CONSTANT, nan=-np.inf)], r"X must.*finite.*\[2\]"),
+    ("Y", [Y * np.nan], "Y must.*finite"),
+    ("Y", [LABELS, LABELS[:, None], Y[:1], Y[:, :2]], r"one-hot.*eye\(3\)"),
+    ("Y", [100 * Y, 2 * Y - 1, 0 * Y, Y * [1, 1, 0], Y + [2, -2, 0]], "sum to 1.*two"),
+    ("params", [INF], "b1 must.*finite"),
+    ("params", [NAN], "W2 must.*finite"),
+    ("params", [tuple(GOOD), X, FLOAT32, GOOD._replace(b1=[0.0] * 6)], "Params.*W1"),
+    ("params", [*ROWS, GOOD._replace(b2=np.zeros((1, 3)))], "bias"),
+    ("batch_size", [0, -1], "batch_size"),
+    ("steps", [0, -1], "steps"),
+    ("learning_rate", [0, -0.1, np.nan, np.inf], "learning_rate"),
+]
+CASES = [({name: value}, said) for name, values, said in REFUSED for value in values]
+ONE = GOOD._replace(W2=GOOD.W2[:, :1], b2=GOOD.b2[:1])  # of one output
+CASES += [({"Y": Y[:, :1], "params": ONE}, "sum to 1.*two")]
+CASES += [({"X": GOOD, "Y": X, "params": Y}, "Params")]  # train(params, X, Y, rng)
+WIDE = {"X": np.full((10, 7), np.inf), "params": GOOD._replace(W1=np.ones((7, 6)))}
+CASES += [(WIDE, r"X must.*finite.*\[0 1 2 3 4\]")]
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_cannot_be_used_is_refused_by_name_and_nothing_changes():
+    kept, good = flat(*GOOD), {"X": X, "Y": Y, "params": GOOD}
+    for change, said in CASES:
+        given = good | change
+        calls = [functools.partial(raw_nn.train, **given, rng=default_rng(0))]
+        if change.keys() <= good.keys():
+            calls += [functools.partial(raw_nn.accuracy, **given)]
+            calls += [functools.partial(raw_nn.check_gradient, **given)]
+        if "finite" in said and "Y" not in change:
+            calls += [functools.partial(raw_nn.predict, given["X"], given["params"])]
+        for call in calls:
+            with pytest.raises(ValueError, match=said):
+                call()
+    for x, y in ((X[0], Y[0]), (X, Y[0]), (X, Y[:, :1]), (X[0], Y)):  # one sample
+        with pytest.raises(ValueError, match="Y"):
+            raw_nn.backward(x, y, raw_nn.forward(x, GOOD), GOOD)
+    for x, size in ((X, 0), (X, -1), (X[:0], 8)):  # a loop over these would not end
+        with pytest.raises(ValueError, match="batch_size.*X"):
+            next(raw_nn.minibatches(default_rng(0), x, Y[: len(x)], size))
+    assert_array_equal(flat(*GOOD), kept)
+
+
+def test_a_loss_of_a_million_ends_training_at_its_step(monkeypatch):
+    for bad in (np.inf, -np.inf, np.nan, 1.01e6):
+        losses = iter([1.0, 0.99e6, bad, 1.0, 1.0])
+        monkeypatch.setattr(raw_nn, "sgd_step", lambda *_, given=losses: next(given))
+        with pytest.raises(FloatingPointError, match="3.*scale.*rate.*draw"):
+            raw_nn.train(X, Y, GOOD, default_rng(0), 5, 0.1, 5)
+        assert next(losses) == 1.0  # no step was taken after it
+
+
+@pytest.mark.filterwarnings("error")
+def test_divergence_shows_no_warning_of_numpy_and_leaves_its_settings():
+    data = {1: raw_nn.load_iris_split(), 100: [100 * X, None, Y]}
+    # the last two are seen after the last step alone
+    for k, rate, steps in ((100, 1e308, 50), (100, 1.0, 50), (1, 3, 3), (1, 1e300, 1)):
+        (x, _, y), rng = data[k][:3], default_rng(1)
+        params = raw_nn.init_params(rng, 4, 20, 3)
+        with np.errstate(all="warn"):
+            with pytest.raises(FloatingPointError, match="loss.*scale.*rate.*draw"):
+                raw_nn.train(x, y, params, rng, learning_rate=rate, steps=steps)
+            assert {*np.geterr().values()} == {"warn"}
+    with pytest.raises(ValueError, match="W1.*finite"):  # what overflowed, used
+        raw_nn.predict(x, params)

@@ -14,8 +14,8 @@ import raw_nn
 
 PICTURE = ROOT / ".github" / "right_or_wrong.png"
 BLACK, RED = "#111111", "#d0021b"
-COLOURS = ("#e69f00", "#0072b2", "#009e73")  # apart for the colour-blind, too
-PALE = ListedColormap(["#fbe6bd", "#bcd9ec", "#b5e2d3"])
+COLOURS = ("#e08a00", "#0062a3", "#008f68")  # apart for the colour-blind, too
+PALE = ListedColormap(["#fdebc8", "#cfe3f1", "#c6e9dd"])
 
 
 def iris(script):
@@ -57,7 +57,7 @@ def draw_spiral(axes, script, heading, colour):
     axes.imshow(regions, PALE, vmin=0, vmax=2, **given)
     for k, marker in enumerate("o^s"):
         points = X[Y[:, k] == 1].T
-        axes.scatter(*points, s=22, c=COLOURS[k], marker=marker, ec="white", lw=0.5)
+        axes.scatter(*points, s=28, c=COLOURS[k], marker=marker, ec="white", lw=0.5)
     share = 100 * script.accuracy(X, Y, params)
     title = f"Spiral, {heading}:\n{share:.0f} % of the training points right"
     axes.set_title(title, fontsize=14, color=colour, pad=10)
@@ -71,9 +71,9 @@ def draw(path):
     """Draw the picture."""
     correct, wrong = re.findall(r"(?m)^(\S.*?) +# (?:correct|wrong: .*)$", PAGE)
     scripts = raw_nn, with_line(correct, wrong)
-    figure = Figure(figsize=(12.6, 4.4), facecolor="white")
-    left = figure.add_axes((0.055, 0.125, 0.34, 0.74))
-    middle, right = (figure.add_axes((x, 0.1, 0.266, 0.765)) for x in (0.424, 0.724))
+    figure = Figure(figsize=(12.6, 4.6), facecolor="white")
+    left = figure.add_axes((0.052, 0.12, 0.3, 0.75))
+    middle, right = (figure.add_axes((x, 0.095, 0.283, 0.775)) for x in (0.39, 0.703))
     draw_iris(left, scripts)
     draw_spiral(middle, scripts[0], "correct gradient", BLACK)
     draw_spiral(right, scripts[1], "one wrong line", RED)

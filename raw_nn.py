@@ -214,8 +214,8 @@ def accuracy(X, Y, params):
 # ==== The network is complete. Below: the guards, the picture, the command. ====
 def check_data(X, Y, params):
     """Return X and Y as floats, each row of Y with the sum 1; ValueError for mistakes."""
-    wrong = [a for a in params if getattr(a, "dtype", None) != np.float64]
-    if wrong or getattr(params, "_fields", None) != Params._fields:
+    kinds = [getattr(getattr(params, k, None), "dtype", None) for k in Params._fields]
+    if any(kind != np.float64 for kind in kinds):
         raise ValueError(f"params must be Params of float64 arrays, {Params._fields}")
     if any(b.shape != W.shape[1:] for W, b in zip(params[::2], params[1::2])):
         raise ValueError("each bias array must be a row, with one for each column of W")

@@ -218,7 +218,7 @@ def check_data(X, Y, params):
     if any(kind != np.float64 for kind in kinds):
         raise ValueError(f"params must be Params of float64 arrays, {Params._fields}")
     if any(b.shape != W.shape[1:] for W, b in zip(params[::2], params[1::2])):
-        raise ValueError("each bias array must be a row, with one for each column of W")
+        raise ValueError("each bias must have the shape (columns of its W,)")
     X, Y = np.asarray(X, float), np.asarray(Y, float)
     n_in = len(params[0]) if X.ndim < 3 else math.prod(X.shape[1:])  # a picture's size
     if X.shape[:1] == (0,):
@@ -238,9 +238,9 @@ def check_data(X, Y, params):
 def check_finite(X, params, Y=0.0):
     """ValueError for NaN, infinity, and numbers so large that the logits may overflow."""
     for key, a in zip(("X", "Y", *Params._fields), map(np.atleast_2d, (X, Y, *params))):
-        columns = np.flatnonzero(~((-1e100 < a) & (a < 1e100)).all(axis=0))
-        if columns.size:
-            raise ValueError(f"{key} must be finite, < 1e100: columns {columns[:5]}")
+        bad = np.flatnonzero(~((-1e100 < a) & (a < 1e100)).all(axis=0))
+        if bad.size:
+            raise ValueError(f"{key} must be finite, within 1e100: columns {bad[:5]}")
 
 
 def plot_loss(losses, path, n_classes, title="Training loss"):

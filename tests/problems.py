@@ -1,6 +1,6 @@
 """For tests and programs: random problems, slopes, edited copies of the script."""
 
-import argparse
+import contextlib
 import functools
 import re
 import types
@@ -17,18 +17,12 @@ LINES = re.findall(r"^(.* \((\d+)\))$", SOURCE, re.MULTILINE)
 NUMBERED = {int(number): line for line, number in LINES}
 
 
-def command_defaults():
-    """Return {option: default} of the command, from the parser that main makes."""
-    parse = {"autospec": True, "side_effect": StopIteration}
-    with mock.patch("argparse.ArgumentParser.parse_args", **parse) as called:
-        try:
-            raw_nn.main([])
-        except StopIteration:
-            parser = called.call_args[0][0]
-    return vars(argparse.ArgumentParser.parse_args(parser, []))
-
-
-DEFAULTS = command_defaults()
+# {option: default} of the command, from the parser that main makes
+parse = mock.patch("argparse.ArgumentParser.parse_args", autospec=True)
+with parse as called, contextlib.suppress(StopIteration):
+    called.side_effect = StopIteration
+    raw_nn.main([])
+DEFAULTS = vars(called.call_args[0][0].parse_args([]))
 
 
 def random_problem(n, n_in, n_hidden, n_out):
@@ -52,16 +46,13 @@ def complex_step(function, x):
 
 def loss_gradient(X, Y, params, script=raw_nn):
     """Return the gradient of a script's loss by the complex step, as Params."""
-    penalty = getattr(script, "penalty", lambda params: 0)  # of an exercise
 
     def loss(theta, name):
-        moved = params._replace(**{name: theta})
-        return script.nll_loss(script.forward(X, moved)[-1], Y) + penalty(moved)
+        activations = script.forward(X, params._replace(**{name: theta}))
+        return script.nll_loss(activations[-1], Y)
 
-    slopes = params._asdict()
-    for name, theta in slopes.items():
-        slopes[name] = complex_step(functools.partial(loss, name=name), theta)
-    return params._replace(**slopes)
+    slope = lambda name, theta: complex_step(functools.partial(loss, name=name), theta)
+    return params._make(map(slope, params._fields, params))
 
 
 @functools.cache

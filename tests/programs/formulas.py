@@ -17,10 +17,9 @@ import raw_nn
 
 ROW = 1  # the sample that formulas of a single sample are tried with
 INDICES = "mdkrcjqi"  # the axes
-SKIPPED = r"""W\simU  a_1=0  W_2=0  q=j  \lambda=0.1  G=\partialL/\partialh_1
-A=a_1  W=W_2  b=b_2  A=X  W=W_1  b=b_1"""  # that state nothing: a case, a new name
+SKIPPED = [r"W\simU", "a_1=0", "W_2=0"]  # that state nothing: a draw, a case
 IN_BRACKETS = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
-SUM = rf"\\sum_(\w)((?:[^-+()=]|{IN_BRACKETS})*)"
+SUM = rf"\\sum_(\w)((?:[^-+()=]|{IN_BRACKETS})*)", r" over('\1',\2)"
 PYTHON = [  # LaTeX, and its Python, in which @ is a product without a sign
     (r"(?:&|\\\\)(?=[^p]*\\end\{pmatrix\})", ","),
     (r"\\begin\{pmatrix\}", "("),
@@ -43,8 +42,7 @@ PYTHON = [  # LaTeX, and its Python, in which @ is a product without a sign
     (r"\^", "**"),
     (r"\[([a-z,]+)\]", r"['\1']"),
     (r"\\max_(\w) ?(\w+\[.*?\])", r"max_('\1',\2)"),
-    (SUM, r" over('\1',\2)"),
-    (SUM, r" over('\1',\2)"),  # within a sum
+    *[SUM, SUM],  # a sum within a sum
     (r"\\(\w+)", r" \1 "),
     (r"\{", "("),
     (r"\}", ")"),
@@ -64,7 +62,7 @@ def formulas(text):
     found += re.findall(row, prose)
     inline = r"\$`([^`]+)`\$(?:(?:,? `[^`]+`)? \((\d+)\))?"  # with (n) right behind it
     found += [(n, formula) for formula, n in re.findall(inline, re.sub(row, "", prose))]
-    says = lambda f: RELATION.search(f) and "".join(f.split()) not in SKIPPED.split()
+    says = lambda f: RELATION.search(f) and "".join(f.split()) not in SKIPPED
     return [(n and int(n) or None, f) for n, f in found if n or says(f)]
 
 
@@ -82,8 +80,6 @@ class Array(np.ndarray):
         if not isinstance(names, str):
             return super().__getitem__(names)
         names = names.replace(",", "")
-        if names == "m" and self.ndim == 2:
-            return self
         array = self[ROW] if len(names) < self.ndim else self  # of a single sample
         wide = array.reshape(array.shape + (1,) * (len(INDICES) - array.ndim))
         return np.moveaxis(wide, range(array.ndim), [INDICES.index(n) for n in names])
@@ -103,56 +99,44 @@ def along(function):
     return lambda i, a: array(function(a, axis=INDICES.index(i), keepdims=True))
 
 
-def meanings(squared=False):
-    """Return ({name: value} for formulas, {number: value that its line computes}).
-
-    With squared, the loss of a sample is half its squared error.
-    """
+def meanings():
+    """Return ({name: value} for formulas, {number: value that its line computes})."""
     X, Y, params = random_problem(5, 4, 6, 3)
     h1, a1, h2, P, _ = activations = raw_nn.forward(X, params)
+    softmax = raw_nn.softmax
+    loss = lambda h2: raw_nn.nll_loss(softmax(h2)[1], Y)
+    loss_of_a1 = lambda a1: loss(a1 @ params.W2 + params.b2)
+    loss_of_h1 = lambda h1: loss_of_a1(raw_nn.relu(h1))
+    nudges = 1e-5 * np.eye(3)
+
     names = vars(raw_nn) | params._asdict() | {"params": params, "X": X, "Y": Y}
     names |= {"activations": activations, "h": h2, "theta": params.b2.copy(), "i": ...}
     names |= {"epsilon": 1e-5, "learning_rate": 0.003, "dL_dtheta": np.zeros(3)}
+    names |= {"L_up": np.array([loss(h2 + nudge) for nudge in nudges])}
+    names |= {"L_down": np.array([loss(h2 - nudge) for nudge in nudges])}
+    names |= {"rng": SimpleNamespace(uniform=lambda low, high, size: [low, high])}
     names |= {"n_in": 4, "n_out": 3}
-    names["rng"] = SimpleNamespace(uniform=lambda low, high, size: [low, high])
-
-    def loss(h2=None, a1=None, h1=None):
-        a1 = raw_nn.relu(h1) if h1 is not None else a1
-        h2 = a1 @ params.W2 + params.b2 if h2 is None else h2
-        return raw_nn.nll_loss(raw_nn.softmax(h2)[1], Y)
-
-    nudges = 1e-5 * np.eye(3)
-    names["L_up"] = np.array([loss(h2 + nudge) for nudge in nudges])
-    names["L_down"] = np.array([loss(h2 - nudge) for nudge in nudges])
     computed = {number: names[run_line(number, names)] for number in NUMBERED}
-    y, softmax = Y[ROW], raw_nn.softmax
-
-    def sample_loss(h):
-        p, log_p = softmax(h)
-        return ((p - y) ** 2).sum() / 2 if squared else -log_p @ y
 
     known = {k: v for k, v in names.items() if isinstance(v, (np.ndarray, float, int))}
-    known |= {f"dL_d{k}": v for k, v in loss_gradient(X, Y, params)._asdict().items()}
-    for name, theta in {"h2": h2, "a1": a1, "h1": h1}.items():
-        known[f"dL_d{name}"] = complex_step(lambda v, k=name: loss(**{k: v}), theta)
+    slopes = loss_gradient(X, Y, params)._asdict() | {"h2": complex_step(loss, h2)}
+    slopes |= {"a1": complex_step(loss_of_a1, a1), "h1": complex_step(loss_of_h1, h1)}
+    known |= {f"dL_d{name}": slope for name, slope in slopes.items()}
     meant = {"W": "W2", "b": "b2", "A": "a1", "H": "h2", "theta": "b2"}
-    known |= {f"dL_d{name}": known[f"dL_d{other}"] for name, other in meant.items()}
-    known |= {"A": a1, "B": params.W2, "W": params.W2, "b": params.b2, "H": h2}
-    known |= {"theta": params.b2, "G": known["dL_dh2"], "g": known["dL_db2"]}
-    known |= {"x": X[ROW], "y": y, "h": h2[ROW], "p": P[ROW], "t": h2[ROW].max()}
+    known |= {name: known[other] for name, other in meant.items()}
+    known |= {f"dL_d{name}": slopes[other] for name, other in meant.items()}
+    known |= {"B": params.W2, "G": slopes["h2"], "g": slopes["b2"], "L": loss(h2)}
+    known |= {"L_after": loss(a1 @ params.W2 + computed[23])}
+    x, y, h, p = X[ROW], Y[ROW], h2[ROW], P[ROW]  # of a single sample
+    sample_loss = lambda h: -softmax(h)[1] @ y
+    known |= {"dell_dh": complex_step(sample_loss, h), "ell": sample_loss(h)}
+    known |= {"x": x, "y": y, "h": h, "p": p, "t": h.max(), "Z": np.exp(h).sum()}
     known |= {"n": 5, "eta": 0.003, "varepsilon": 1e-5, "total": names["total"][ROW, 0]}
-    known |= {
-        "dell_dh": complex_step(sample_loss, h2[ROW]),
-        "ell": sample_loss(h2[ROW]),
-    }
-    known |= {"accuracy": raw_nn.accuracy(X, Y, params), "Z": np.exp(h2[ROW]).sum()}
-    known |= {"L": loss(h2), "L_after": loss(a1 @ params.W2 + computed[23])}
     known |= {"w": 2, "u": 6, "v": 4, "f": 24, "delta": 0.3, "gamma": 0.2}
     known = {name: array(value) for name, value in known.items()}
+
     known |= {"row": lambda *a: array(a), "U": lambda *a: array(a), "max": np.maximum}
     known |= {"ReLU": raw_nn.relu, "softmax": lambda h: array(softmax(h)[0])}
-    classes = array(raw_nn.predict(X, params))
-    known |= {"predict": lambda X: classes["m,"] if X.ndim == 2 else classes[ROW]}
     known |= {"over": along(np.sum), "max_": along(np.max), "argmax_": along(np.argmax)}
     for f in (np.exp, np.log, np.sqrt):
         known[f.__name__] = lambda x, f=f: array(f(x))

@@ -1,4 +1,4 @@
-"""README.md as tests and programs read it: its parts, blocks and tables, and its code."""
+"""README.md as tests and programs read it: its parts and blocks, and its code, run."""
 
 import code
 import contextlib
@@ -12,7 +12,8 @@ from unittest import mock
 
 sys.path[:0] = [str(folder) for folder in Path(__file__).parents[1:3]]
 
-from problems import NUMBERED, ROOT, SOURCE, load_script
+import problems
+from problems import NUMBERED, ROOT, SOURCE
 
 import raw_nn
 
@@ -40,16 +41,6 @@ def blocks(language, text):
     return [block for found, block in FENCE.findall(text) if found == language]
 
 
-def table(page, head):
-    """Return ({first cell: all cells}, where they begin) of the table with this head."""
-    pattern = rf"^\|{re.escape(head)}.*\|\n\|[-:|]+\|\n((?:\|.*\|\n)+)"
-    found = list(re.finditer(pattern, page, re.MULTILINE))
-    if len(found) != 1:
-        raise ValueError(f"{len(found)} tables of README.md, not one, begin |{head}")
-    rows = [row[1:-1].split("|") for row in found[0][1].splitlines()]
-    return {cells[0]: cells for cells in rows}, found[0].start(1)
-
-
 def code_of(line):
     """Return a line of code without its comment and its indentation."""
     return re.split("  +#", line)[0].strip()
@@ -64,75 +55,55 @@ def function(name, source=SOURCE):
 
 def quote(block):
     """Return what the script has in place of this quote; None if it is no quote."""
-    name, new = re.match(r"def (\w+)", block), ""
+    name = re.match(r"def (\w+)", block)
+    if name:
+        return function(name[1])
+    now, new = {code_of(line): number for number, line in NUMBERED.items()}, ""
     for line in block.splitlines():
-        number = re.search(r"\((\d+)\)$", line)
-        if not number:
-            return name and function(name[1])
-        moved = [n for n, now in NUMBERED.items() if code_of(now) == code_of(line)]
-        if int(number[1]) not in NUMBERED or moved not in ([], [int(number[1])]):
-            raise ValueError(f"{code_of(line)} has the number {moved} in raw_nn.py")
-        new += NUMBERED[int(number[1])] + "\n"
+        found = re.search(r"  # .*\((\d+)\)$", line)
+        if not found:
+            return None
+        number = int(found[1])
+        if number not in NUMBERED or now.get(code_of(line), number) != number:
+            raise ValueError(f"this is not line ({number}) of raw_nn.py: {line}")
+        new += NUMBERED[number] + "\n"
     return new
 
 
+def pastes(text):
+    """Return the Python blocks that are pasted: no files, wrong lines or quotes."""
+    quoted = "|".join(re.findall(r"(?m)^def \w+\b", SOURCE)) + r"|.*  # .*\(\d+\)\n"
+    other = re.compile(rf"# \w+\.py\n|.*  # correct\n|{quoted}")
+    return [block for block in blocks("python", text) if not other.match(block)]
+
+
 def with_line(correct, wrong):
-    """Return the script with a wrong line in place of a correct one."""
-    line = rf"(?m)^( *){re.escape(correct)}(?=$|  #)"
-    source, places = re.subn(line, lambda found: found[1] + wrong, SOURCE)
-    if places != 1:
-        raise ValueError(f"raw_nn.py has this line {places} times: {correct}")
-    return load_script(source)
+    """Return the script with a wrong line in place of a correct one, of a number."""
+    return problems.edited((f"    {correct}  #", f"    {wrong}  #"))
 
 
 def edited(diff):
     """Return the script with a diff block applied; @@ names a function."""
-    source = SOURCE
-    hunks = re.findall(r"^@@ (\w+)\n((?:[ +-].*\n|\n)*)", diff, re.MULTILINE)
+    source, hunks = SOURCE, re.findall(r"(?m)^@@ (\w+)\n((?:[ +-].*\n)+)", diff)
     if "".join(f"@@ {name}\n{hunk}" for name, hunk in hunks) != diff:
         raise ValueError("each line of a diff begins with @@ function, a blank, + or -")
     for name, hunk in hunks:
-        lines = hunk.splitlines()
-        old = [re.escape(line[1:]) for line in lines if not line.startswith("+")]
-        old = "".join(rf"^{line}(?:  # .*)?\n" for line in old)
-        new = "".join(line[1:] + "\n" for line in lines if not line.startswith("-"))
-        whole = function(name, source) or ""
-        changed, places = re.subn(f"(?m){old}", new.replace("\\", r"\\"), whole)
+        old, new = (re.findall(f"(?m)^[ {sign}](.*)", hunk) for sign in "-+")
+        pattern = "".join(rf"^{re.escape(line)}(?:  # .*)?\n" for line in old)
+        whole, text = function(name, source) or "", "".join(f"{line}\n" for line in new)
+        changed, places = re.subn(f"(?m){pattern}", text.replace("\\", r"\\"), whole)
         if places != 1:
             raise ValueError(f"this is {places} times in {name} of raw_nn.py:\n{hunk}")
         source = source.replace(whole, changed)
-    return load_script(source)
-
-
-def kind(block):
-    """Return what a Python block is: a quote, a wrong line, a file, or to be pasted."""
-    kinds = {".*# correct\n": "wrong line", r"# \w+\.py\n": "file", "": "pasted"}
-    first = next(kind for start, kind in kinds.items() if re.match(start, block))
-    return "quote" if quote(block) else first
-
-
-def pastes(text):
-    return [block for block in blocks("python", text) if kind(block) == "pasted"]
-
-
-def files(page):
-    """Return {name: text} of the blocks that are files, such as # spiral.py."""
-    return {
-        name: text
-        for text, name in re.findall(r"(?ms)^```python\n(# (\w+\.py)\n.*?)^```", page)
-    }
+    return problems.load_script(source)
 
 
 @contextlib.contextmanager
 def printing(script):
     """Give what is printed by code that may import this script, and files of the page."""
-    out = io.StringIO()
-    given = (
-        mock.patch.dict(sys.modules, raw_nn=script),
-        mock.patch("sys.path", ["", *sys.path]),
-    )
+    out, path = io.StringIO(), mock.patch("sys.path", ["", *sys.path])
     printed = contextlib.redirect_stdout(out), contextlib.redirect_stderr(out)
-    with given[0], given[1], printed[0], printed[1]:
+    with mock.patch.dict(sys.modules, raw_nn=script), path, printed[0], printed[1]:
         yield out
 
 
@@ -157,30 +128,35 @@ class Prompt(code.InteractiveConsole):
 
 
 @functools.cache
-def run(line=COMMAND, script=raw_nn):
-    """Return all that a command line prints with this script."""
-    with printing(script) as out, contextlib.suppress(SystemExit):
-        script.main(shlex.split(line)[2:])
-    return out.getvalue()
+def run_file(page, name, script=raw_nn):
+    """Return what a file of the page prints with this script, and its names."""
+    found = [block for block in blocks("python", page) if block.startswith(f"# {name}")]
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} Python blocks, not one, begin with # {name}")
+    names = {"__name__": "__main__"}
+    with printing(script) as out:
+        exec(compile(found[0], name, "exec"), names)  # noqa: S102
+    return out.getvalue(), names
 
 
 @functools.cache
-def run_file(text, script=raw_nn):
-    """Return what a file of the page prints with this script, and its names."""
-    names = {"__name__": "__main__"}
-    with printing(script) as out:
-        exec(compile(text, "a file of the page", "exec"), names)  # noqa: S102
-    return out.getvalue(), names
+def run(line=COMMAND, script=raw_nn, page=PAGE):
+    """Return all that a command line prints with this script."""
+    _, name, *arguments = shlex.split(line)
+    if name != "raw_nn.py":
+        return run_file(page, name, script)[0]
+    with printing(script) as out, contextlib.suppress(SystemExit):
+        script.main(arguments)
+    return out.getvalue()
 
 
 def networks(page):
     """Return {letter: (script, number of its wrong line, such as (14), or none)}."""
-    wrong, _ = table(page, "number|correct line|wrong line")
-    found = {}
-    for letter, number, *_ in table(page, "network|wrong line|named")[0].values():
-        script = raw_nn
-        if number != "none":
-            correct = code_of(NUMBERED[int(number[1:-1])])
-            script = with_line(correct, wrong[number][2].strip("`"))
-        found[letter.strip("*")] = script, number
-    return found
+    scripts = {"none": raw_nn}
+    for number, wrong in re.findall(r"(?m)^\|\((\d+)\)\|`.*`\|`(.*)`\|$", page):
+        scripts[f"({number})"] = with_line(code_of(NUMBERED[int(number)]), wrong)
+    answers = dict(re.findall(r"(?m)^\|\*\*(\w)\*\*\|([^|]*)\|[^|]*\|$", page))
+    for letter, number in answers.items():
+        if number not in scripts:
+            raise ValueError(f"answer {letter}: not {number!r}, but {[*scripts]}")
+    return {letter: (scripts[number], number) for letter, number in answers.items()}

@@ -6,49 +6,46 @@
 import re
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from readme import PAGE, ROOT, files, run_file, with_line
+from readme import PAGE, ROOT, run_file, with_line
 
 import raw_nn
 
-PICTURE = ROOT / ".github" / "right_or_wrong.png"
+PICTURE = ".github/right_or_wrong.png"
 BLACK, RED = "#111111", "#d0021b"
 COLOURS = ("#e08a00", "#0062a3", "#008f68")  # apart for the colour-blind, too
+SIZES = {"axes.titlesize": 14, "axes.titlepad": 10, "axes.labelsize": 13}
+SIZES |= {"legend.fontsize": 14, "xtick.labelsize": 12, "ytick.labelsize": 12}
 PALE = ListedColormap(["#fdebc8", "#cfe3f1", "#c6e9dd"])
 
 
-def iris(script):
-    """Return the running mean of the losses, and how many test flowers are right."""
-    X, X_test, Y, Y_test, _ = script.load_iris_split()
-    rng = np.random.default_rng(1)
-    params = script.init_params(rng, 4, 20, 3)
-    losses = script.train(X, Y, params, rng)
-    right = script.predict(X_test, params) == Y_test.argmax(axis=1)
-    return np.convolve(losses, np.full(50, 1 / 50), "valid"), f"{right.sum()} of 30"
-
-
 def draw_iris(axes, scripts):
-    (means, right), (wrong_means, same) = map(iris, scripts)
-    assert right == same, "the two networks are no longer right as often: tell it anew"
-    steps, red = np.arange(len(means)) + 25.5, {"lw": 2, "ls": (0, (4, 2)), "c": RED}
-    axes.plot(steps, means, label="correct gradient", lw=6, c=BLACK)
-    axes.plot(steps, wrong_means, label="one wrong line", **red)
-    axes.set(
-        xlim=(0, 1000), ylim=(0, 0.85), xticks=(0, 500, 1000), yticks=(0, 0.4, 0.8)
-    )
-    axes.set_xlabel("step", fontsize=13)
-    axes.set_ylabel("training loss (running mean)", fontsize=13)
-    axes.tick_params(labelsize=12)
-    axes.legend(frameon=False, fontsize=14, loc="upper right", handlelength=2.6)
+    """Draw the running mean of both losses."""
+    correct = {"label": "correct gradient", "lw": 6, "c": BLACK}
+    wrong = {"label": "one wrong line", "lw": 2, "ls": (0, (4, 2)), "c": RED}
+    rights = []
+    for script, style in zip(scripts, (correct, wrong)):
+        X, X_test, Y, Y_test, _ = script.load_iris_split()
+        rng = np.random.default_rng(1)
+        params = script.init_params(rng, 4, 20, 3)
+        losses = script.train(X, Y, params, rng)
+        means = np.convolve(losses, np.full(50, 1 / 50), "valid")
+        axes.plot(np.arange(len(means)) + 25.5, means, **style)
+        right = script.predict(X_test, params) == Y_test.argmax(axis=1)
+        rights.append(f"{right.sum()} of 30")
+    assert rights[0] == rights[1], "they are no longer right as often: tell it anew"
+    axes.set(xlabel="step", ylabel="training loss (running mean)", xlim=(0, 1000))
+    axes.set(ylim=(0, 0.85), xticks=(0, 500, 1000), yticks=(0, 0.4, 0.8))
+    axes.legend(frameon=False, loc="upper right", handlelength=2.6)
     axes.spines[["top", "right"]].set_visible(False)
-    title = f"Iris: both losses fall,\nboth get {right} test flowers right"
-    axes.set_title(title, fontsize=14, pad=10)
+    axes.set_title(f"Iris: both losses fall,\nboth get {rights[0]} test flowers right")
 
 
 def draw_spiral(axes, script, heading, colour):
     """Draw the regions that a network has learned, and the training points."""
-    _, learned = run_file(files(PAGE)["spiral.py"], script)
+    _, learned = run_file(PAGE, "spiral.py", script)
     params, X, Y, losses = (learned[name] for name in ("params", "X", "Y", "losses"))
     ends = np.linspace(-1.1, 1.1, 500)
     grid = np.stack(np.meshgrid(ends, ends), axis=-1).reshape(-1, 2)
@@ -60,13 +57,14 @@ def draw_spiral(axes, script, heading, colour):
         axes.scatter(*points, s=28, c=COLOURS[k], marker=marker, ec="white", lw=0.5)
     share = 100 * script.accuracy(X, Y, params)
     title = f"Spiral, {heading}:\n{share:.0f} % of the training points right"
-    axes.set_title(title, fontsize=14, color=colour, pad=10)
+    axes.set_title(title, color=colour)
     label = f"loss: from {losses[0]:.2f} to {losses[-1]:.2f}"
-    axes.set_xlabel(label, fontsize=13, color=colour, labelpad=8)
+    axes.set_xlabel(label, color=colour, labelpad=8)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(color=colour, linewidth=3)
 
 
+@rc_context(SIZES)
 def draw(path):
     """Draw the picture."""
     correct, wrong = re.findall(r"(?m)^(\S.*?) +# (?:correct|wrong: .*)$", PAGE)
@@ -81,5 +79,5 @@ def draw(path):
 
 
 if __name__ == "__main__":
-    draw(PICTURE)
-    print(f"drawn: {PICTURE.relative_to(ROOT)}")
+    draw(ROOT / PICTURE)
+    print(f"drawn: {PICTURE}")

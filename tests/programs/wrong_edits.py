@@ -38,6 +38,7 @@ if __name__ == "__main__":
     hidden = shutil.ignore_patterns(".venv", ".git", "__pycache__")
     copy = shutil.copytree(ROOT, Path(tempfile.mkdtemp(), "copy"), ignore=hidden)
     call = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    call += [f"tests/test_{name}.py" for name in ("network", "command", "page")]
     for text, source in [("no edit", SOURCE), *wrong_edits()]:
         (copy / "raw_nn.py").write_text(source, encoding="utf-8")
         done = subprocess.run(call, cwd=copy, capture_output=True, check=False)

@@ -152,9 +152,9 @@ def test_a_right_gradient_that_is_hard_to_measure_is_not_called_wrong():
         rng = default_rng(seed)
         labels = rng.dirichlet(np.ones(3), size=8).round(5)
         hard.append((X, labels, given_by_run(seed)[2]))
-        Y = np.eye(2)[rng.permutation(10_000) % 2]
+        Y = np.eye(2)[rng.permutation(100_000) % 2]
         unit = raw_nn.Params(np.zeros((1, 1)), np.zeros(1), np.eye(1, 2), np.zeros(2))
-        hard.append((rng.standard_normal((10_000, 1)), Y, unit))  # a bend at each point
+        hard.append((rng.standard_normal((100_000, 1)), Y, unit))  # a bend at each point
         blobs = Y[:300, :1] + 0.3 * rng.standard_normal((300, 4)) - 0.5
         learned = raw_nn.init_params(rng, 4, 20, 2)
         raw_nn.train(2 * blobs, Y[:300], learned, rng, 8, 0.3, 500)

@@ -26,17 +26,17 @@ CHANGES += ["--seed 4294967295", "--seed 0", "--plot other.PNG", "--learning-rat
 def test_the_command_gives_what_the_functions_give(capsys, folder, monkeypatch):
     save = mock.create_autospec(Figure.savefig, side_effect=Figure.savefig)
     monkeypatch.setattr(Figure, "savefig", save)
-    seen, of_train = [], inspect.signature(raw_nn.train).parameters
+    seen = []
+    own = lambda f: {k: given[k] for k in inspect.signature(f).parameters if k in given}
     for change in CHANGES:
         raw_nn.main(change.split())
         stdout, stderr = capsys.readouterr()
         option, _, value = change[2:].replace("-", "_").partition(" ")
         given = DEFAULTS | ({option: type(DEFAULTS[option])(value)} if change else {})
-        X, X_test, Y, Y_test, _ = raw_nn.load_iris_split(given["seed"])
+        X, X_test, Y, Y_test, _ = raw_nn.load_iris_split(**own(raw_nn.load_iris_split))
         rng = np.random.default_rng(given["seed"])
         params = raw_nn.init_params(rng, 4, given["hidden"], 3)
-        options = {name: given[name] for name in given if name in of_train}
-        losses = raw_nn.train(X, Y, params, rng, **options, show=True)
+        losses = raw_nn.train(X, Y, params, rng, **own(raw_nn.train), show=True)
         title = "{hidden} hidden|size {batch_size}|rate {learning_rate}|seed {seed}"
         title = title.format(**given).split("|")
         owed = [*title, f"{given['steps']} steps", given["plot"].name, "b2 ok"]
@@ -142,8 +142,7 @@ def test_a_process_prints_and_draws_the_same_and_the_committed_pictures(capsysbi
     right_or_wrong.draw("right_or_wrong.png")
     for picture in ("loss_curve.png", right_or_wrong.PICTURE):
         old, new = imread(ROOT / picture), imread(Path(picture).name)
-        rows, columns, _ = old.shape  # letters may differ, but no square of 12 pixels
-        squares = (old - new).reshape(rows // 12, 12, columns // 12, 12, 4)
+        squares = (old - new).reshape(len(old) // 12, 12, -1, 12, 4)  # of pixels
         different = np.abs(squares.mean(axis=(1, 3))).max(axis=-1) > 0.1
         advice = f"draw {picture} anew: raw_nn.py, tests/programs/right_or_wrong.py"
         assert different.mean() < 0.02, advice

@@ -210,7 +210,7 @@ def place(page, fact):
     found = list(re.finditer(pattern, page))
     if len(found) != 1 and not (found and fact.startswith("|")):
         lines = [page[: place.start()].count("\n") + 1 for place in found]
-        raise ValueError(f"to stand on the page once, not in the lines {lines}: {fact}")
+        raise ValueError(f"once on the page, not in lines {lines or 'none'}: {fact}")
     places = [(*row.span(i), text) for row in found for i, text in enumerate(new, 1)]
     return [place for place in places if place[2] != "…"]
 

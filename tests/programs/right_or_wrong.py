@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from problems import DEFAULTS
 from readme import PAGE, ROOT, run_file, with_line
 
 import raw_nn
@@ -22,14 +23,13 @@ PALE = ListedColormap(["#fdebc8", "#cfe3f1", "#c6e9dd"])
 
 
 def draw_iris(axes, scripts):
-    """Draw the running mean of both losses."""
     correct = {"label": "correct gradient", "lw": 6, "c": BLACK}
     wrong = {"label": "one wrong line", "lw": 2, "ls": (0, (4, 2)), "c": RED}
     rights = []
     for script, style in zip(scripts, (correct, wrong)):
         X, X_test, Y, Y_test, _ = script.load_iris_split()
         rng = np.random.default_rng(1)
-        params = script.init_params(rng, 4, 20, 3)
+        params = script.init_params(rng, 4, DEFAULTS["hidden"], 3)
         losses = script.train(X, Y, params, rng)
         means = np.convolve(losses, np.full(50, 1 / 50), "valid")
         axes.plot(np.arange(len(means)) + 25.5, means, **style)

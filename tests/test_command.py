@@ -143,6 +143,6 @@ def test_a_process_prints_and_draws_the_same_and_the_committed_pictures(capsysbi
     for picture in ("loss_curve.png", right_or_wrong.PICTURE):
         old, new = imread(ROOT / picture), imread(Path(picture).name)
         squares = (old - new).reshape(len(old) // 12, 12, -1, 12, 4)  # of pixels
-        different = np.abs(squares.mean(axis=(1, 3))).max(axis=-1) > 0.1
+        different = np.abs(squares.mean(axis=(1, 3))).max(axis=-1) > 0.05
         advice = f"draw {picture} anew: raw_nn.py, tests/programs/right_or_wrong.py"
-        assert different.mean() < 0.02, advice
+        assert different.mean() < 0.03, advice  # letters may differ

@@ -181,19 +181,19 @@ def train(X, Y, params, rng, batch_size=8, learning_rate=0.003, steps=1000, show
     if steps < 1 or not 0 < learning_rate < math.inf:
         raise ValueError("steps must be >= 1, learning_rate > 0 and finite")
     losses, tenth = np.empty(steps), math.ceil(steps / 10)
-    advice = "scale the features or lower the rate, and draw new params"
+    advice = "loss too large: scale the features or lower the rate, and draw new params"
     batches = itertools.islice(minibatches(rng, X, Y, batch_size), steps)
     for step, (X_batch, Y_batch) in enumerate(batches, start=1):
         losses[step - 1] = loss = sgd_step(X_batch, Y_batch, params, learning_rate)
         if loss > 1e6 or not math.isfinite(loss):
-            raise FloatingPointError(f"step {step}: loss too large: {advice}")
+            raise FloatingPointError(f"step {step}: {advice}")
         if show and 10 * step % steps < 10:  # at most ten times
             mean = losses[step - tenth : step].mean()
             print(f"step {step:4}: mean loss {mean:.4f}", flush=True)
     k = max(len(X) // 1000, 1)  # each k-th sample: all may need too much memory
     loss = nll_loss(forward(X[::k], params).log_P, Y[::k]) / len(X[::k])
     if loss > 1e3 or not math.isfinite(loss):
-        raise FloatingPointError(f"after the last step: loss too large: {advice}")
+        raise FloatingPointError(f"after the last step: {advice}")
     return losses
 
 

@@ -16,7 +16,6 @@ SOURCE = (ROOT / "raw_nn.py").read_text(encoding="utf-8")
 LINES = re.findall(r"^(.* \((\d+)\))$", SOURCE, re.MULTILINE)
 NUMBERED = {int(number): line for line, number in LINES}
 
-
 # {option: default} of the command, from the parser that main makes
 parse = mock.patch("argparse.ArgumentParser.parse_args", autospec=True)
 with parse as called, contextlib.suppress(StopIteration):

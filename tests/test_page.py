@@ -11,6 +11,7 @@ import formulas
 import make_page
 import measure
 import numpy as np
+import problems
 import pytest
 import readme
 from numpy.testing import assert_allclose
@@ -140,6 +141,10 @@ def test_the_answers_have_the_gradients_of_their_own_losses():
     for exercise in re.split(r"\n\*\*(?=\d+\.\*\*)", part(PAGE, "Exercises")):
         for script in map(readme.edited, blocks("diff", exercise)):
             params = script.init_params(np.random.default_rng(0), 4, 6, 3)
+            derived = script.backward(X, Y, script.forward(X, params), params)
+            wanted = problems.loss_gradient(X, Y, params, script)
+            for name, slopes in wanted._asdict().items():
+                assert_allclose(getattr(derived, name), slopes, rtol=1e-9, atol=1e-12)
             verdict = script.check_gradient(X, Y, params)
             assert "WRONG" not in verdict, f"exercise {exercise[:2]} {verdict}"
 

@@ -1,4 +1,4 @@
-"""Measure the results of the page over many seeds, into results.txt; some ten minutes.
+"""Measure the results of the page over many seeds, into results.txt; some minutes.
 
 .venv/bin/python tests/programs/measure.py
 
